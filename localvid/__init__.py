@@ -1,0 +1,3 @@
+"""localvid: one prompt becomes a film on your own machine."""
+
+__version__ = "0.1.0"

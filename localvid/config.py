@@ -1,0 +1,156 @@
+"""Settings: defaults < localvid.toml < `.env` < environment < flags. Only this module reads the environment.
+
+The configuration file is `./localvid.toml`, else `$XDG_CONFIG_HOME/localvid/localvid.toml`
+(`~/.config/localvid/localvid.toml`); `LOCALVID_CONFIG` names another. Variables are called as the
+settings, in capitals and with the prefix `LOCALVID_`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, TypeAdapter, ValidationError, field_validator
+
+from localvid.errors import InvalidSettingsError
+from localvid.schemas import Frozen, explain
+
+_PREFIX = "LOCALVID_"
+
+
+class Settings(Frozen):
+    """All settings, read once and passed on."""
+
+    workspace: Path = Field(default_factory=lambda: _data_home() / "localvid")
+    """Where jobs, artifacts and films are kept."""
+    model: str = "auto"
+    keyframe_model: str = "auto"
+    llm: str = "auto"
+    """"auto", "outline", a storyboard model's id, or the path of a GGUF file."""
+    device: Literal["auto", "cuda", "cpu"] = "auto"
+    """"cpu" lets diffusion models run without a GPU: hours for a clip of full size."""
+    model_paths: dict[str, Path] = {}
+    """Model id → a directory saved by `save_pretrained` or a GGUF file, used in place of the hub's copy."""
+    hub_cache: Path | None = None
+    """Hugging Face cache; None: the cache that other programs share (`HF_HUB_CACHE`, `HF_HOME`)."""
+    hub_endpoint: str | None = None
+    """Another host that speaks the hub's protocol, for mirrors."""
+    hf_token: SecretStr | None = None
+    """For gated models; `HF_TOKEN` serves too."""
+    offline: bool = False
+    """Refuse every download."""
+    llm_context_tokens: int = Field(default=4096, ge=512, le=131_072)
+    llm_gpu_layers: int = Field(default=-1, ge=-1)
+    """-1: all that fit, where llama.cpp was built with CUDA."""
+    llm_timeout_seconds: float = Field(default=300.0, gt=0)
+    threads: int | None = Field(default=None, ge=1, le=1024)
+    """Processor threads for models on the CPU; None: all cores."""
+    min_free_gib: float = Field(default=1.0, ge=0)
+    """A step is not started with less free space in the workspace."""
+
+    @field_validator("workspace", "hub_cache", mode="after")
+    @classmethod
+    def _expand(cls, value: Path | None) -> Path | None:
+        return value.expanduser() if value else value
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Read the settings; a flag that is None was not given.
+
+    Raises InvalidSettingsError for an unknown key, a bad value or a file that is not TOML.
+    """
+    merged: dict[str, Any] = {}
+    path = _config_file(os.environ)
+    if path is not None:
+        merged.update(_read_toml(path))
+    dotenv = _read_dotenv(Path(".env"))
+    merged.update(_from_variables(dotenv, ".env"))
+    merged.update(_from_variables(os.environ, "the environment"))
+    token = os.environ.get("HF_TOKEN") or dotenv.get("HF_TOKEN")
+    if token:
+        merged.setdefault("hf_token", token)
+    merged.update({name: value for name, value in flags.items() if value is not None})
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise InvalidSettingsError(
+            f"settings: {explain(error)}", hint="docs/configuration.md lists every setting and its values"
+        ) from error
+
+
+def _data_home() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+
+
+def _config_file(environment: Mapping[str, str]) -> Path | None:
+    named = environment.get(f"{_PREFIX}CONFIG")
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise InvalidSettingsError(
+                f"{_PREFIX}CONFIG names {path}, which is not a file", hint=f"mend or unset {_PREFIX}CONFIG"
+            )
+        return path
+    config_home = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    candidates = (Path("localvid.toml"), config_home / "localvid" / "localvid.toml")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSettingsError(
+            f"{path} is not valid TOML: {error}", hint="mend the file at that line"
+        ) from error
+    except OSError as error:
+        raise InvalidSettingsError(
+            f"{path} cannot be read: {error.strerror}", hint="check the file's permissions"
+        ) from error
+    for name in values:
+        _known(name, str(path))
+    return values
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values  # most runs have no .env
+
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+
+
+def _from_variables(variables: Mapping[str, str], origin: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for variable, text in variables.items():
+        if not variable.startswith(_PREFIX) or variable == f"{_PREFIX}CONFIG" or not text:
+            continue
+        name = variable.removeprefix(_PREFIX).lower()
+        _known(name, origin, shown=variable)
+        found[name] = _mapping(text, variable) if name == "model_paths" else text
+    return found
+
+
+def _mapping(text: str, variable: str) -> dict[str, Path]:
+    """A mapping stands in a variable as JSON."""
+    try:
+        return TypeAdapter(dict[str, Path]).validate_json(text)
+    except ValidationError as error:
+        raise InvalidSettingsError(
+            f"{variable} is not a JSON object of paths", hint='for example {"local:svd-xt": "/data/svd-xt"}'
+        ) from error
+
+
+def _known(name: str, origin: str, *, shown: str | None = None) -> None:
+    if name in Settings.model_fields:
+        return
+    close = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    meant = f"; did you mean {_PREFIX + close[0].upper() if shown else close[0]}?" if close else ""
+    raise InvalidSettingsError(
+        f"unknown setting {shown or name} in {origin}{meant}",
+        hint="docs/configuration.md lists every setting",
+    )

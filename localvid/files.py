@@ -1,0 +1,56 @@
+"""Writing a file so that it is complete whenever it exists under its final name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from localvid.errors import DiskFullError, InvalidRequestError, WorkspaceError
+
+_NO_SPACE = (28, 122)  # ENOSPC, EDQUOT
+
+
+@contextmanager
+def writing(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary name beside `output`; when the block succeeds, flush it to disk and rename it.
+
+    If the block fails, the temporary file is removed and `output` is as it was. The temporary name keeps
+    the suffix, from which encoders choose the format, and starts with a dot.
+
+    Raises InvalidRequestError if `output` exists and `overwrite` is false, DiskFullError, WorkspaceError.
+    """
+    if output.exists() and not overwrite:
+        raise InvalidRequestError(f"{output} exists already", hint="name an output that does not exist")
+    partial = output.with_name(f".{output.stem}.{os.getpid()}.part{output.suffix}")
+    try:
+        yield partial
+        flush(partial)
+        partial.replace(output)
+        flush(output.parent)
+    except OSError as error:
+        raise as_workspace_error(error, output) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Return when the file's bytes, or the folder's entries, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def as_workspace_error(error: OSError, path: Path) -> WorkspaceError:
+    """An OSError met while writing `path`, as one line and a hint."""
+    if error.errno in _NO_SPACE:
+        return DiskFullError(
+            f"no space left while writing {path}",
+            hint="free some space (`localvid clean`), then `localvid resume`",
+        )
+    return WorkspaceError(
+        f"cannot write {path}: {error.strerror or error}", hint="choose a folder that you may write to"
+    )

@@ -1,0 +1,29 @@
+"""The interface behind which everything that writes storyboards stands."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from localvid.schemas import OnProgress, Storyboard, ignore_progress
+
+
+class StoryboardWriter(Protocol):
+    """Turns a prompt into a storyboard; opened and closed like a file.
+
+    Guarantees of every implementation, held by the contract suite: exactly `num_shots` shots whose
+    descriptions differ; the same prompt, number and seed give the same storyboard; `written_by` names
+    the writer; a failure raises StoryboardFailedError or NotAvailableError and leaves no process behind.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def write(
+        self, prompt: str, *, num_shots: int, seed: int, on_progress: OnProgress = ignore_progress
+    ) -> Storyboard:
+        """Write a storyboard of `num_shots` shots (1 to 7) for a prompt that `clean_prompt` has cleaned."""
+        ...

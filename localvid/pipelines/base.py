@@ -1,0 +1,187 @@
+"""The interfaces behind which everything that makes pictures stands.
+
+`VideoModel` makes clips, `KeyframePainter` makes stills. An adapter's one duty is to write the artifact;
+the base classes check the request, give the result its final name only when it is whole, and describe it
+by reading the file back.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from localvid.config import Settings
+from localvid.errors import CapabilityError, GenerationFailedError
+from localvid.files import writing
+from localvid.schemas import (
+    KeyframeRequest,
+    ModelCapabilities,
+    ModelInfo,
+    OnProgress,
+    Progress,
+    VideoGenerationResult,
+    VideoRequest,
+    ignore_progress,
+)
+
+
+class _Model(ABC):
+    """Something that is opened, used and closed; weights are held between the two."""
+
+    def __init__(self, info: ModelInfo, settings: Settings) -> None:
+        self.info = info
+        self.settings = settings
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def load(self, on_progress: OnProgress = ignore_progress) -> None:  # noqa: B027 - a model may need no loading
+        """Load the weights, reporting "loading …" as often as is known; idempotent.
+
+        `generate`, `sample` and `paint` load by themselves; this exists so that a stage can show it.
+        """
+
+    def close(self) -> None:  # noqa: B027 - a model may hold nothing
+        """Free everything that `load` took, device memory included; idempotent."""
+
+
+class VideoModel(_Model):
+    """A model that turns a `VideoRequest` into an mp4 clip.
+
+    Guarantees of every implementation, held by the contract suite:
+
+    - A request outside the capabilities raises CapabilityError before any work and before any loading.
+    - The file under `request.output` is complete whenever it exists, whatever happens meanwhile.
+    - The clip has exactly the frames, size and fps that were asked for, H.264 in yuv420p, BT.709.
+    - The same request gives the same frames on the same machine, where `takes_seed`.
+    - `on_progress` is called at every step with rising `step`; whatever it raises stops the work, passes
+      through unchanged, and leaves the model usable.
+    """
+
+    @property
+    def capabilities(self) -> ModelCapabilities:
+        capabilities = self.info.manifest.capabilities
+        assert capabilities is not None  # the manifest's validator holds this for video models
+        return capabilities
+
+    def generate(
+        self, request: VideoRequest, on_progress: OnProgress = ignore_progress
+    ) -> VideoGenerationResult:
+        """Make the clip and describe it by reading the file back.
+
+        Raises CapabilityError, InvalidRequestError if `output` exists already, GenerationFailedError if
+        what was written is not the clip that was asked for, and whatever `on_progress` raises.
+        """
+        from localvid.media import probe
+
+        check_request(request, self.capabilities)
+        started = time.monotonic()
+        with writing(request.output) as partial:
+            self._write_clip(request, partial, on_progress)
+            video = probe(partial)
+            if (video.width, video.height, video.num_frames) != (
+                request.width,
+                request.height,
+                request.num_frames,
+            ):
+                raise GenerationFailedError(
+                    f"{request.model_id} wrote {video.num_frames} frames of {video.width}x{video.height} "
+                    f"in place of {request.num_frames} of {request.width}x{request.height}",
+                    hint="try again; if it happens again, report it with `localvid doctor`",
+                )
+        return VideoGenerationResult(
+            model_id=request.model_id,
+            seed=request.seed,
+            video=video.model_copy(update={"path": request.output}),
+            seconds=time.monotonic() - started,
+        )
+
+    def sample(self, request: VideoRequest, output: Path, on_progress: OnProgress = ignore_progress) -> None:
+        """Write the request's latents to `output` (safetensors), for `generate` to decode later.
+
+        Only for models whose capabilities say `stores_latents`; others raise CapabilityError.
+        """
+        if not self.capabilities.stores_latents:
+            raise CapabilityError(f"{self.info.manifest.id} keeps no latents")
+        check_request(request, self.capabilities)
+        with writing(output) as partial:
+            self._write_latents(request, partial, on_progress)
+
+    @abstractmethod
+    def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
+        """Write the clip to `output`, a temporary name that ends in .mp4; the request is valid."""
+
+    def _write_latents(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
+        raise NotImplementedError(f"{type(self).__name__} says stores_latents and does not write them")
+
+
+class KeyframePainter(_Model):
+    """A model that turns a `KeyframeRequest` into a PNG of exactly the size that was asked for."""
+
+    def paint(self, request: KeyframeRequest, on_progress: OnProgress = ignore_progress) -> None:
+        """Write the keyframe; a reference image is fitted to the frame (cropped, never stretched).
+
+        Raises InvalidImageError for a reference image that cannot be read, GenerationFailedError where
+        the painter makes nothing, and whatever `on_progress` raises.
+        """
+        from localvid.media.images import fit_image
+
+        with writing(request.output) as partial:
+            if request.reference_image is not None:
+                fit_image(request.reference_image, partial, width=request.width, height=request.height)
+                on_progress(Progress(step=1, num_steps=1, message="fitting the reference image"))
+            else:
+                self._write_keyframe(request, partial, on_progress)
+
+    @abstractmethod
+    def _write_keyframe(self, request: KeyframeRequest, output: Path, on_progress: OnProgress) -> None:
+        """Write the keyframe from words to `output`, a temporary name that ends in .png."""
+
+
+def check_request(request: VideoRequest, capabilities: ModelCapabilities) -> None:
+    """Raise CapabilityError with every reason why a model with these capabilities cannot make the clip."""
+    problems = capability_problems(request, capabilities)
+    if problems:
+        raise CapabilityError(
+            f"{request.model_id}: " + "; ".join(problems),
+            hint="`localvid list-models` shows what each model can do",
+        )
+
+
+def capability_problems(request: VideoRequest, capabilities: ModelCapabilities) -> list[str]:
+    """Each reason why a model with these capabilities cannot make the clip; empty if it can."""
+    problems = []
+    for name, value, allowed in (
+        ("width", request.width, capabilities.width),
+        ("height", request.height, capabilities.height),
+        ("num_frames", request.num_frames, capabilities.num_frames),
+        ("fps", request.fps, capabilities.fps),
+    ):
+        if value not in allowed:
+            problems.append(f"{name} {value} is outside {allowed}")
+    for name, value in (("width", request.width), ("height", request.height)):
+        if value % capabilities.size_multiple:
+            lower = value - value % capabilities.size_multiple
+            problems.append(
+                f"{name} {value} is not a multiple of {capabilities.size_multiple} "
+                f"(nearest: {lower} and {lower + capabilities.size_multiple})"
+            )
+    if capabilities.needs_first_frame and request.first_frame is None and request.latents is None:
+        problems.append("it needs a first frame")
+    if request.first_frame is not None and not capabilities.takes_first_frame:
+        problems.append("it takes no first frame")
+    if request.sampling is not None and capabilities.sampling is None:
+        problems.append("it has no sampling steps, motion bucket or noise to set")
+    if request.latents is not None and not capabilities.stores_latents:
+        problems.append("it keeps no latents")
+    if request.caption is not None and not capabilities.draws_captions:
+        problems.append("it draws no captions")
+    return problems
