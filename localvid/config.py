@@ -33,7 +33,7 @@ class Settings(Frozen):
     """"auto", "outline", a storyboard model's id, or the path of a GGUF file."""
     device: Literal["auto", "cuda", "cpu"] = "auto"
     """"cpu" lets diffusion models run without a GPU: hours for a clip of full size."""
-    model_paths: dict[str, Path] = {}
+    model_paths: dict[str, Path] = Field(default_factory=dict)
     """Model id → a directory saved by `save_pretrained` or a GGUF file, used in place of the hub's copy."""
     hub_cache: Path | None = None
     """Hugging Face cache; None: the cache that other programs share (`HF_HUB_CACHE`, `HF_HOME`)."""

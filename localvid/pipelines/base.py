@@ -28,7 +28,7 @@ from localvid.schemas import (
 )
 
 
-class _Model(ABC):
+class _Model:
     """Something that is opened, used and closed; weights are held between the two."""
 
     def __init__(self, info: ModelInfo, settings: Settings) -> None:
@@ -53,7 +53,7 @@ class _Model(ABC):
         """Free everything that `load` took, device memory included; idempotent."""
 
 
-class VideoModel(_Model):
+class VideoModel(_Model, ABC):
     """A model that turns a `VideoRequest` into an mp4 clip.
 
     Guarantees of every implementation, held by the contract suite:
@@ -123,7 +123,7 @@ class VideoModel(_Model):
         raise NotImplementedError(f"{type(self).__name__} says stores_latents and does not write them")
 
 
-class KeyframePainter(_Model):
+class KeyframePainter(_Model, ABC):
     """A model that turns a `KeyframeRequest` into a PNG of exactly the size that was asked for."""
 
     def paint(self, request: KeyframeRequest, on_progress: OnProgress = ignore_progress) -> None:
