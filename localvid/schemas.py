@@ -88,6 +88,17 @@ class Transition(Frozen):
             fields["duration_seconds"] = seconds.strip()
         return fields
 
+    def side_frames(self, fps: float) -> int:
+        """Frames that it touches at the end of one shot, and as many at the start of the next."""
+        if self.kind is TransitionKind.CUT:
+            return 0
+        share = 1.0 if self.kind is TransitionKind.CROSSFADE else 0.5
+        return max(1, round(self.duration_seconds * fps * share))
+
+    def overlap_frames(self, fps: float) -> int:
+        """Frames by which it shortens the film."""
+        return self.side_frames(fps) if self.kind is TransitionKind.CROSSFADE else 0
+
 
 class Shot(Frozen):
     """One shot: what is seen, how the camera and the scene move, how long, and how it ends."""
@@ -476,6 +487,8 @@ class Progress(Frozen):
     num_shots: int | None = None
     cached: bool = False
     """The step's artifact was there already, nothing ran."""
+    overall: float = Field(default=0.0, ge=0, le=1)
+    """Share of the whole film that is done, by a rough measure of time."""
 
     @property
     def fraction(self) -> float:

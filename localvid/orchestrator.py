@@ -1,0 +1,373 @@
+"""VideoOrchestrator: creates jobs, runs their stages, resumes them. It knows no model and no file format.
+
+    prompt → storyboard → keyframes → clips → film
+
+Stages run one after the other, each with one model open: the language model is closed before the first
+keyframe is painted, the painter before the first clip is made. Every step whose key has an artifact in
+the store is skipped; every artifact is published the moment it is whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pydantic import ValidationError
+
+from localvid import __version__, media, registry
+from localvid.config import Settings, load_settings
+from localvid.errors import (
+    InvalidRequestError,
+    JobCancelledError,
+    JobInterruptedError,
+    LocalvidError,
+    StoppedError,
+)
+from localvid.planning import FilmPlan, Step, assign_seeds, plan_film
+from localvid.schemas import (
+    MAX_PROMPT_CHARACTERS,
+    MAX_SEED,
+    FilmOptions,
+    ModelInfo,
+    ModelKind,
+    OnProgress,
+    Progress,
+    Storyboard,
+    Transition,
+    VideoJob,
+    clean_prompt,
+    explain,
+    ignore_progress,
+)
+from localvid.stages import FilmRun
+from localvid.store import JobLease, Store
+
+logger = logging.getLogger(__name__)
+
+ProgressCallback = Callable[[str, float, int | None], None]
+"""The simple form of progress: what is done, percent of the whole film, the shot (from 1) or None."""
+
+
+class VideoOrchestrator:
+    """Makes films in one workspace; a context manager, or closed with `close`.
+
+    `on_notice` is told, in one sentence each, what the user did not ask for and should know: which model
+    was chosen and why, what a model cannot do. By default notices are logged.
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, *, on_notice: Callable[[str], None] = logger.info
+    ) -> None:
+        self.settings = settings or load_settings()
+        self._notice = on_notice
+        self._stopped = threading.Event()
+        self._store: Store | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    @property
+    def store(self) -> Store:
+        """The workspace's store, opened at the first use."""
+        if self._store is None:
+            self._store = Store(
+                self.settings.workspace, min_free_bytes=int(self.settings.min_free_gib * 2**30)
+            )
+        return self._store
+
+    # --- jobs ------------------------------------------------------------------------------------
+
+    def create_job(
+        self,
+        *,
+        prompt: str = "",
+        max_shots: int | None = None,
+        storyboard: Storyboard | None = None,
+        seed: int | None = None,
+        options: FilmOptions | None = None,
+    ) -> VideoJob:
+        """Record a film to be made from a prompt or from a storyboard; nothing is rendered yet.
+
+        Models left to "auto" are chosen now, once, and every seed is drawn now, so that the job means the
+        same whenever it is run. `max_shots` stands in for `options.max_shots`.
+
+        Raises InvalidRequestError for a prompt, an image or options that cannot be used and
+        NotAvailableError for a model that cannot run here.
+        """
+        options = self._resolve(_with_max_shots(options, max_shots), storyboard)
+        prompt = _checked_prompt(prompt, storyboard)
+        if storyboard is not None:
+            # Without a seed of its own a storyboard means the same film each time it is rendered.
+            seed = 0 if seed is None else seed
+            storyboard = assign_seeds(storyboard, seed)
+            self.plan(storyboard, options, prompt=prompt)
+        if seed is None:
+            seed = secrets.randbelow(MAX_SEED + 1)
+        return self.store.create_job(prompt=prompt, options=options, seed=seed, storyboard=storyboard)
+
+    def plan(self, storyboard: Storyboard, options: FilmOptions, *, prompt: str = "") -> FilmPlan:
+        """Every step of a film, without running any. Raises as `create_job` does."""
+        video = registry.get_model(options.model, self.settings, ModelKind.VIDEO)
+        painter = self._painter(options)
+        return plan_film(
+            assign_seeds(storyboard, 0),
+            options,
+            prompt=prompt or storyboard.prompt,
+            video=video.manifest,
+            painter=painter.manifest if painter else None,
+            image_digests=_image_digests(_images(storyboard, options)),
+            version=__version__,
+        )
+
+    def preview(
+        self, storyboard: Storyboard | None, options: FilmOptions
+    ) -> tuple[FilmOptions, FilmPlan | None]:
+        """The options with models chosen, and the plan where there is a storyboard; records nothing."""
+        resolved = self._resolve(options, storyboard)
+        return resolved, self.plan(storyboard, resolved) if storyboard else None
+
+    def is_made(self, step: Step) -> bool:
+        """Whether the step's artifact is in the workspace, so that it will not run."""
+        return self.store.find(step.key) is not None
+
+    def execute_job(
+        self,
+        job_id: str,
+        *,
+        progress_callback: ProgressCallback | None = None,
+        on_progress: OnProgress = ignore_progress,
+    ) -> VideoJob:
+        """Make the film, or what is still missing of it, and return the finished job.
+
+        A job that is done already only has its film put back in place. Raises JobBusyError if another
+        process works on it, StoppedError if it was stopped (`execute_job` again goes on from there), and
+        any other LocalvidError if a step failed; the row says so too.
+        """
+        listener = _simple_listener(progress_callback) if progress_callback else on_progress
+        with self.store.lease(self.store.get_job(job_id).id) as lease:
+            try:
+                output = self._run(lease, listener).film()
+            except JobCancelledError:
+                lease.cancel()
+                raise
+            except (StoppedError, KeyboardInterrupt) as error:
+                lease.interrupt()
+                if isinstance(error, StoppedError):
+                    raise
+                raise JobInterruptedError("stopped", hint=f"localvid resume {lease.job.id}") from error
+            except LocalvidError as error:
+                lease.fail(error.message, error.hint)
+                raise
+            except BaseException as error:
+                lease.fail(f"{type(error).__name__}: {error}", "report it with what `localvid doctor` prints")
+                raise
+            lease.finish(output)
+        return self.store.get_job(job_id)
+
+    def resume(
+        self,
+        job_id: str,
+        *,
+        progress_callback: ProgressCallback | None = None,
+        on_progress: OnProgress = ignore_progress,
+    ) -> VideoJob:
+        """Go on with a job that was interrupted, cancelled or failed: what is finished is not made again."""
+        return self.execute_job(job_id, progress_callback=progress_callback, on_progress=on_progress)
+
+    def redo(
+        self,
+        job_id: str,
+        *,
+        shot: int | None = None,
+        seed: int | None = None,
+        description: str | None = None,
+        transition: Transition | None = None,
+    ) -> VideoJob:
+        """Change one shot (from 1) of a job, or the transitions between all shots; `execute_job` makes it.
+
+        A shot gets the seed and the words that are given; with neither, a new seed is drawn.
+        """
+        job = self.store.get_job(job_id)
+        if job.storyboard is None:
+            raise InvalidRequestError(
+                f"job {job.id} has no storyboard yet", hint=f"run it first: localvid resume {job.id}"
+            )
+        storyboard, options = job.storyboard, job.options
+        if shot is not None:
+            storyboard = _changed_shot(storyboard, shot, seed=seed, description=description)
+        elif seed is not None or description is not None or transition is None:
+            raise InvalidRequestError("say which shot to redo", hint="--shot N, counted from 1")
+        if transition is not None:
+            options = options.model_copy(update={"transition": transition})
+        self.plan(storyboard, options, prompt=job.prompt)
+        return self.store.update_job(job.id, storyboard=storyboard, options=options)
+
+    def stop(self) -> None:
+        """Stop whatever `execute_job` is doing at the next safe point; callable from a signal handler."""
+        self._stopped.set()
+
+    def _run(self, lease: JobLease, on_progress: OnProgress) -> FilmRun:
+        job = lease.job
+        return FilmRun(
+            self.settings,
+            self.store,
+            lease,
+            make_plan=lambda storyboard: self.plan(storyboard, job.options, prompt=job.prompt),
+            on_progress=on_progress,
+            on_notice=self._notice,
+            stopped=self._stopped,
+        )
+
+    # --- models ----------------------------------------------------------------------------------
+
+    def write_storyboard(
+        self,
+        prompt: str,
+        *,
+        options: FilmOptions,
+        seed: int | None = None,
+        on_progress: OnProgress = ignore_progress,
+    ) -> Storyboard:
+        """A storyboard with every seed filled in, without a job."""
+        prompt = _checked_prompt(prompt, None)
+        seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
+        info = self._choose(registry.choose_writer(self.settings, options.llm))
+        with registry.open_writer(info, self.settings) as writer:
+            storyboard = writer.write(prompt, num_shots=options.max_shots, seed=seed, on_progress=on_progress)
+        return assign_seeds(storyboard.model_copy(update={"prompt": prompt}), seed)
+
+    def _resolve(self, options: FilmOptions, storyboard: Storyboard | None) -> FilmOptions:
+        """The options with every "auto" settled, images checked and paths absolute."""
+        for path in _images(storyboard, options):
+            media.images.check_image(path)
+        video = self._choose(registry.choose_video_model(self.settings, options.model))
+        changes: dict[str, object] = {"model": video.manifest.id}
+        if storyboard is None:
+            changes["llm"] = _llm_name(
+                self._choose(registry.choose_writer(self.settings, options.llm)), options.llm
+            )
+        if _needs_painter(video, storyboard, options):
+            painter = self._choose(registry.choose_keyframe_model(self.settings, options.keyframe_model))
+            changes["keyframe_model"] = painter.manifest.id
+        else:
+            changes["keyframe_model"] = "none"
+        for name in ("reference_image", "output"):
+            path = getattr(options, name)
+            if path is not None:
+                changes[name] = path.expanduser().absolute()
+        return options.model_copy(update=changes)
+
+    def _choose(self, choice: registry.Choice) -> ModelInfo:
+        registry.require(choice.info)
+        if choice.said:
+            self._notice(choice.said)
+        return choice.info
+
+    def _painter(self, options: FilmOptions) -> ModelInfo | None:
+        if options.keyframe_model in ("auto", "none"):
+            return None
+        return registry.get_model(options.keyframe_model, self.settings, ModelKind.KEYFRAME)
+
+
+# --- checks and choices ------------------------------------------------------------------------------
+
+
+def _with_max_shots(options: FilmOptions | None, max_shots: int | None) -> FilmOptions:
+    options = options or FilmOptions()
+    if max_shots is None:
+        return options
+    try:
+        return FilmOptions.model_validate({**options.model_dump(), "max_shots": max_shots})
+    except ValidationError as error:
+        raise InvalidRequestError(explain(error), hint="a storyboard has 1 to 7 shots") from error
+
+
+def _checked_prompt(prompt: str, storyboard: Storyboard | None) -> str:
+    """The prompt, cleaned; a storyboard brings its own."""
+    cleaned = clean_prompt(prompt or (storyboard.prompt if storyboard else ""))
+    if not cleaned and storyboard is None:
+        raise InvalidRequestError(
+            "the prompt is empty", hint='say what the film shows: "A peaceful forest at dawn"'
+        )
+    if len(cleaned) > MAX_PROMPT_CHARACTERS:
+        raise InvalidRequestError(
+            f"the prompt has {len(cleaned):,} characters; at most {MAX_PROMPT_CHARACTERS:,} are read",
+            hint="shorten it, or write the shots yourself into a storyboard and render that",
+        )
+    return cleaned
+
+
+def _images(storyboard: Storyboard | None, options: FilmOptions) -> list[Path]:
+    """Every image that the user names, once each."""
+    named = [
+        options.reference_image,
+        *(shot.reference_image for shot in (storyboard.shots if storyboard else ())),
+    ]
+    return list(dict.fromkeys(path for path in named if path is not None))
+
+
+def _image_digests(images: Iterable[Path]) -> dict[Path, str]:
+    return {path: media.images.digest(path) for path in images}
+
+
+def _needs_painter(video: ModelInfo, storyboard: Storyboard | None, options: FilmOptions) -> bool:
+    """Whether some shot's first frame must be painted from words before the video model can run."""
+    capabilities = video.manifest.capabilities
+    if options.keyframe_model == "none" or capabilities is None or not capabilities.takes_first_frame:
+        return False
+    if not capabilities.needs_first_frame and options.keyframe_model == "auto":
+        return False
+    if options.reference_image is not None:
+        return False
+    shots = storyboard.shots if storyboard else (None,)
+    return any(
+        shot is None or (shot.reference_image is None and not shot.continue_from_previous) for shot in shots
+    )
+
+
+def _llm_name(info: ModelInfo, asked: str) -> str:
+    """What the job records: the model's id, or the absolute path of the user's own GGUF file."""
+    path = Path(asked).expanduser()
+    return str(path.absolute()) if path.suffix == ".gguf" else info.manifest.id
+
+
+def _changed_shot(
+    storyboard: Storyboard, number: int, *, seed: int | None, description: str | None
+) -> Storyboard:
+    if not 1 <= number <= len(storyboard.shots):
+        raise InvalidRequestError(
+            f"there is no shot {number}", hint=f"this film has {len(storyboard.shots)} shots, counted from 1"
+        )
+    changes: dict[str, object] = {}
+    if description is not None:
+        changes["description"] = description
+    if seed is not None or description is None:
+        changes["seed"] = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
+    try:
+        return storyboard.with_shot(number - 1, **changes)
+    except ValidationError as error:
+        raise InvalidRequestError(
+            f"shot {number}: {explain(error)}", hint="see docs/storyboard.md"
+        ) from error
+
+
+def _simple_listener(callback: ProgressCallback) -> OnProgress:
+    def listen(progress: Progress) -> None:
+        callback(progress.message or str(progress.stage), 100 * progress.overall, progress.shot)
+
+    return listen

@@ -1,0 +1,527 @@
+"""From a storyboard and a model to requests with seeds and keys. Pure: nothing here reads or writes.
+
+Every step of a film has a **key**: the SHA-256 of its canonical request, which holds its kind, the step's
+version, the model and its revision, every parameter that the model heeds, the seed, and the keys of its
+inputs. A step whose key has an artifact need not run. Resuming, redoing one shot, and changing a
+transition or the order without touching the models all follow from this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from localvid.errors import CapabilityError, InvalidStoryboardError
+from localvid.schemas import (
+    MAX_SEED,
+    Caption,
+    FilmOptions,
+    FilmRecord,
+    Frozen,
+    KeyframeRequest,
+    ModelCapabilities,
+    ModelManifest,
+    ModelUse,
+    SamplingSettings,
+    Shot,
+    Storyboard,
+    Transition,
+    VideoRequest,
+)
+
+
+class StepKind(StrEnum):
+    STORYBOARD = "storyboard"
+    KEYFRAME = "keyframe"
+    LAST_FRAME = "last_frame"
+    LATENTS = "latents"
+    CLIP = "clip"
+    FILM = "film"
+
+
+_STEP_VERSIONS = {
+    StepKind.STORYBOARD: 1,
+    StepKind.KEYFRAME: 1,
+    StepKind.LAST_FRAME: 1,
+    StepKind.LATENTS: 1,
+    StepKind.CLIP: 1,
+    StepKind.FILM: 1,
+}
+"""Raised when the code behind a kind of step gives other results for the same request."""
+
+
+class Step(Frozen):
+    """One step: its key is known before anything runs."""
+
+    kind: StepKind
+    key: str
+    label: str
+
+
+class ShotPlan(Frozen):
+    """What is done for one shot. Paths stand for files that only exist when the step is run: the
+    orchestrator replaces `output`, `first_frame` and `latents`."""
+
+    index: int
+    """From 0."""
+    shot: Shot
+    keyframe: Step | None
+    """None where the model makes the first frame from the words itself."""
+    keyframe_request: KeyframeRequest | None
+    """None where the keyframe is the last frame of the clip before."""
+    latents: Step | None
+    clip: Step
+    clip_request: VideoRequest
+
+
+class FilmPlan(Frozen):
+    """Every step of a film, and what the user should be told before it is made."""
+
+    width: int
+    height: int
+    fps: int
+    shots: tuple[ShotPlan, ...]
+    transitions: tuple[Transition, ...]
+    """Between the shots: one fewer than shots."""
+    film: Step
+    container: str
+    """The film's file ending: ".mp4", ".webm", ".gif"."""
+    record: FilmRecord | None
+    notes: tuple[str, ...] = ()
+
+    def steps(self) -> Iterator[Step]:
+        """All steps in an order in which they can run."""
+        for shot in self.shots:
+            yield from (step for step in (shot.keyframe, shot.latents, shot.clip) if step is not None)
+        yield self.film
+
+
+def derive_seed(seed: int, *parts: str | int) -> int:
+    """A seed that depends on `seed` and the parts, and on nothing else."""
+    digest = hashlib.sha256(json.dumps([seed, *parts]).encode()).digest()
+    return int.from_bytes(digest[:4]) & MAX_SEED
+
+
+def assign_seeds(storyboard: Storyboard, seed: int) -> Storyboard:
+    """The storyboard with a seed for every shot that has none.
+
+    A seed depends on `seed` and the shot's words (and, among equal words, on the order), not on the
+    shot's place: shots can be moved, added and removed without changing what the others look like.
+    """
+    seen: Counter[str] = Counter()
+    shots = []
+    for shot in storyboard.shots:
+        if shot.seed is None:
+            shots.append(
+                shot.model_copy(update={"seed": derive_seed(seed, shot.description, seen[shot.description])})
+            )
+        else:
+            shots.append(shot)
+        seen[shot.description] += 1
+    return storyboard.model_copy(update={"shots": tuple(shots)})
+
+
+def step_key(kind: StepKind, parameters: Mapping[str, object], *, inputs: tuple[str, ...] = ()) -> str:
+    """The key of a step; `parameters` must be of JSON's types."""
+    canonical = {
+        "kind": kind.value,
+        "version": _STEP_VERSIONS[kind],
+        "parameters": parameters,
+        "inputs": inputs,
+    }
+    text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def storyboard_step(prompt: str, *, num_shots: int, seed: int, writer: ModelManifest) -> Step:
+    """The step that writes the storyboard."""
+    parameters = {"prompt": prompt, "num_shots": num_shots, "seed": seed, **_identity(writer)}
+    return Step(
+        kind=StepKind.STORYBOARD,
+        key=step_key(StepKind.STORYBOARD, parameters),
+        label="writing the storyboard",
+    )
+
+
+def plan_film(
+    storyboard: Storyboard,
+    options: FilmOptions,
+    *,
+    prompt: str,
+    video: ModelManifest,
+    painter: ModelManifest | None,
+    image_digests: Mapping[Path, str],
+    version: str,
+) -> FilmPlan:
+    """Plan a film from a storyboard whose seeds are assigned.
+
+    `painter` makes keyframes from words; None where the video model needs none. `image_digests` gives
+    the SHA-256 of every reference image that the storyboard or the options name.
+
+    Raises CapabilityError where the model cannot do what is asked, InvalidStoryboardError where
+    transitions do not fit into their shots.
+    """
+    capabilities = _capabilities(video)
+    _refuse_unheeded(options, video)
+    shots: list[ShotPlan] = []
+    for index in range(len(storyboard.shots)):
+        shots.append(
+            _plan_shot(
+                index,
+                storyboard,
+                options,
+                video=video,
+                painter=painter,
+                image_digests=image_digests,
+                previous_clip=shots[-1].clip if shots else None,
+            )
+        )
+        check_request(shots[-1].clip_request, capabilities)
+    transitions = tuple(options.transition or shot.transition for shot in storyboard.shots[:-1])
+    first = shots[0].clip_request
+    container = options.output.suffix.lower() if options.output else ".mp4"
+    _check_transitions(transitions, shots, fps=first.fps)
+    record = (
+        film_record(storyboard, options, prompt=prompt, video=video, painter=painter, version=version)
+        if options.metadata
+        else None
+    )
+    return FilmPlan(
+        width=first.width,
+        height=first.height,
+        fps=first.fps,
+        shots=tuple(shots),
+        transitions=transitions,
+        film=_film_step(shots, transitions, container, record),
+        container=container,
+        record=record,
+        notes=tuple(_notes(shots, capabilities, options)),
+    )
+
+
+def film_record(
+    storyboard: Storyboard,
+    options: FilmOptions,
+    *,
+    prompt: str,
+    video: ModelManifest,
+    painter: ModelManifest | None,
+    version: str,
+) -> FilmRecord:
+    """How the film is made, with paths reduced to file names and no output path."""
+    shots = tuple(
+        shot.model_copy(update={"reference_image": Path(shot.reference_image.name)})
+        if shot.reference_image
+        else shot
+        for shot in storyboard.shots
+    )
+    image = options.reference_image
+    return FilmRecord(
+        localvid=version,
+        prompt=prompt,
+        storyboard=storyboard.model_copy(update={"shots": shots}),
+        options=options.model_copy(
+            update={
+                "output": None,
+                "reference_image": Path(image.name) if image else None,
+                "llm": Path(options.llm).name,
+            }
+        ),
+        models=tuple(_use(model) for model in (painter, video) if model is not None),
+    )
+
+
+# --- what a model can do -------------------------------------------------------------------------
+
+
+def check_request(request: VideoRequest, capabilities: ModelCapabilities) -> None:
+    """Raise CapabilityError with every reason why a model with these capabilities cannot make the clip."""
+    problems = capability_problems(request, capabilities)
+    if problems:
+        raise CapabilityError(
+            f"{request.model_id}: " + "; ".join(problems),
+            hint="`localvid list-models` shows what each model can do",
+        )
+
+
+def capability_problems(request: VideoRequest, capabilities: ModelCapabilities) -> list[str]:
+    """Each reason why a model with these capabilities cannot make the clip; empty if it can."""
+    problems = []
+    for name, value, allowed in (
+        ("width", request.width, capabilities.width),
+        ("height", request.height, capabilities.height),
+        ("num_frames", request.num_frames, capabilities.num_frames),
+        ("fps", request.fps, capabilities.fps),
+    ):
+        if value not in allowed:
+            problems.append(f"{name} {value} is outside {allowed}")
+    for name, value in (("width", request.width), ("height", request.height)):
+        if value % capabilities.size_multiple:
+            lower = value - value % capabilities.size_multiple
+            problems.append(
+                f"{name} {value} is not a multiple of {capabilities.size_multiple} "
+                f"(nearest: {lower} and {lower + capabilities.size_multiple})"
+            )
+    if capabilities.needs_first_frame and request.first_frame is None and request.latents is None:
+        problems.append("it needs a first frame")
+    if request.first_frame is not None and not capabilities.takes_first_frame:
+        problems.append("it takes no first frame")
+    if request.sampling is not None and capabilities.sampling is None:
+        problems.append("it has no sampling steps, motion bucket or noise to set")
+    if request.latents is not None and not capabilities.stores_latents:
+        problems.append("it keeps no latents")
+    if request.caption is not None and not capabilities.draws_captions:
+        problems.append("it draws no captions")
+    return problems
+
+
+def sampling_for(shot: Shot, defaults: SamplingSettings, options: FilmOptions) -> SamplingSettings:
+    """Sampling that gives a shot the motion it asks for, to a model that reads no words.
+
+    - `motion_bucket_id` rises with energy: a third of the model's default at energy 0, the default at
+      0.5 and 1.4 times the default at 1 (127 → 42, 127, 178), at most 255. The default and the range are
+      the model's own (its card and diffusers' pipeline); above about 127 the picture grows less stable,
+      so the upper half rises less steeply. The end points are localvid's choice. A static camera takes a
+      tenth off, since the model answers a larger bucket with camera motion too.
+    - `noise_aug_strength` is the model's default (0.02) up to energy 0.5 and three times that at 1: more
+      noise loosens the hold of the first frame (diffusers' pipeline). The factor is localvid's choice.
+    - `conditioning_fps` is the speed of playback where the user sets one, as in diffusers' pipeline, and
+      otherwise the model's default.
+
+    Whatever the options give explicitly is used as it is.
+    """
+    energy = shot.energy
+    bucket = defaults.motion_bucket_id * (
+        1 / 3 + energy * 4 / 3 if energy <= 0.5 else 1 + (energy - 0.5) * 0.8
+    )
+    if shot.camera == "static":
+        bucket *= 0.9
+    noise = defaults.noise_aug_strength * (1 + max(0.0, energy - 0.5) * 4)
+    chosen: dict[str, object] = {
+        "motion_bucket_id": max(1, min(255, round(bucket))),
+        "noise_aug_strength": round(noise, 4),
+    }
+    if options.fps is not None:
+        chosen["conditioning_fps"] = max(1, min(30, options.fps))
+    for name in _SAMPLING_OPTIONS:
+        value = getattr(options, name)
+        if value is not None:
+            chosen[name] = value
+    return SamplingSettings.model_validate({**defaults.model_dump(), **chosen})
+
+
+_SAMPLING_OPTIONS = ("num_inference_steps", "motion_bucket_id", "noise_aug_strength", "decode_chunk_size")
+
+
+def _capabilities(video: ModelManifest) -> ModelCapabilities:
+    if video.capabilities is None:
+        raise CapabilityError(
+            f"{video.id} makes no clips", hint="choose a video model: `localvid list-models`"
+        )
+    return video.capabilities
+
+
+def _refuse_unheeded(options: FilmOptions, video: ModelManifest) -> None:
+    """An option that the model would ignore is an error: nothing is dropped in silence."""
+    capabilities = _capabilities(video)
+    unheeded = [name for name in _SAMPLING_OPTIONS if getattr(options, name) is not None]
+    if unheeded and capabilities.sampling is None:
+        flags = ", ".join("--" + name.replace("_", "-") for name in unheeded)
+        raise CapabilityError(
+            f"{video.id} has no sampling: it cannot heed {flags}",
+            hint="leave it out, or choose a diffusion model with --model",
+        )
+
+
+# --- one shot ------------------------------------------------------------------------------------
+
+
+def _plan_shot(
+    index: int,
+    storyboard: Storyboard,
+    options: FilmOptions,
+    *,
+    video: ModelManifest,
+    painter: ModelManifest | None,
+    image_digests: Mapping[Path, str],
+    previous_clip: Step | None,
+) -> ShotPlan:
+    shot = storyboard.shots[index]
+    request = _clip_request(index, storyboard, options, video)
+    keyframe, keyframe_request = _plan_keyframe(
+        shot, request, options, painter=painter, image_digests=image_digests, previous_clip=previous_clip
+    )
+    if keyframe is not None:
+        request = request.model_copy(update={"first_frame": Path("keyframe.png")})
+    latents, clip = _clip_steps(index, request, video, keyframe)
+    return ShotPlan(
+        index=index,
+        shot=shot,
+        keyframe=keyframe,
+        keyframe_request=keyframe_request,
+        latents=latents,
+        clip=clip,
+        clip_request=request,
+    )
+
+
+def _clip_request(
+    index: int, storyboard: Storyboard, options: FilmOptions, video: ModelManifest
+) -> VideoRequest:
+    shot, capabilities = storyboard.shots[index], _capabilities(video)
+    fps = options.fps or capabilities.default_fps
+    num_frames = (
+        options.num_frames
+        or capabilities.default_num_frames
+        or capabilities.num_frames.clamp(max(1, round(shot.duration_seconds * fps)))
+    )
+    return VideoRequest(
+        model_id=video.id,
+        description=shot.description,
+        style=storyboard.style,
+        camera=shot.camera,
+        energy=shot.energy,
+        width=options.width or capabilities.default_width,
+        height=options.height or capabilities.default_height,
+        num_frames=num_frames,
+        fps=fps,
+        seed=shot.seed if shot.seed is not None else 0,
+        sampling=sampling_for(shot, capabilities.sampling, options) if capabilities.sampling else None,
+        caption=Caption(shot_number=index + 1, num_shots=len(storyboard.shots)) if options.captions else None,
+        output=Path("clip.mp4"),
+    )
+
+
+def _plan_keyframe(
+    shot: Shot,
+    request: VideoRequest,
+    options: FilmOptions,
+    *,
+    painter: ModelManifest | None,
+    image_digests: Mapping[Path, str],
+    previous_clip: Step | None,
+) -> tuple[Step | None, KeyframeRequest | None]:
+    """The keyframe's step: from the clip before, the user's image, or the painter; none if not needed."""
+    if shot.continue_from_previous and previous_clip is not None:
+        key = step_key(StepKind.LAST_FRAME, {}, inputs=(previous_clip.key,))
+        return Step(kind=StepKind.LAST_FRAME, key=key, label="taking the last frame"), None
+    image = shot.reference_image or options.reference_image
+    size = {"width": request.width, "height": request.height}
+    if image is not None:
+        parameters: dict[str, object] = {"image_sha256": image_digests[image], **size}
+    elif painter is not None:
+        words = {"description": shot.description, "style": request.style}
+        parameters = {**words, **size, "seed": request.seed, **_identity(painter)}
+    else:
+        return None, None
+    step = Step(
+        kind=StepKind.KEYFRAME,
+        key=step_key(StepKind.KEYFRAME, parameters),
+        label="fitting the image" if image else "painting the keyframe",
+    )
+    return step, KeyframeRequest(
+        model_id=painter.id if painter and image is None else "reference-image",
+        description=shot.description,
+        style=request.style,
+        reference_image=image,
+        width=request.width,
+        height=request.height,
+        seed=request.seed,
+        output=Path("keyframe.png"),
+    )
+
+
+def _clip_steps(
+    index: int, request: VideoRequest, video: ModelManifest, keyframe: Step | None
+) -> tuple[Step | None, Step]:
+    """The steps that make the clip; where latents are stored, sampling is one and decoding the other."""
+    capabilities = _capabilities(video)
+    inputs = (keyframe.key,) if keyframe else ()
+    heeded: dict[str, object] = {
+        **_identity(video),
+        **request.model_dump(mode="json", include={"width", "height", "num_frames"}),
+    }
+    if capabilities.takes_text:
+        heeded |= {"description": request.description, "style": request.style}
+    if capabilities.takes_camera:
+        heeded |= {"camera": request.camera.value, "energy": request.energy}
+    if capabilities.takes_seed:
+        heeded["seed"] = request.seed
+    decoding: dict[str, object] = {"fps": request.fps}
+    if request.caption is not None:
+        decoding["caption"] = request.caption.model_dump(mode="json")
+    if request.sampling is not None:
+        heeded["sampling"] = request.sampling.model_dump(mode="json", exclude={"decode_chunk_size"})
+        decoding["decode_chunk_size"] = request.sampling.decode_chunk_size
+    name = f"shot {index + 1}"
+    if not capabilities.stores_latents:
+        key = step_key(StepKind.CLIP, {**heeded, **decoding}, inputs=inputs)
+        return None, Step(kind=StepKind.CLIP, key=key, label=f"rendering {name}")
+    latents = Step(
+        kind=StepKind.LATENTS,
+        key=step_key(StepKind.LATENTS, heeded, inputs=inputs),
+        label=f"sampling {name}",
+    )
+    key = step_key(StepKind.CLIP, {**_identity(video), **decoding}, inputs=(latents.key,))
+    return latents, Step(kind=StepKind.CLIP, key=key, label=f"decoding {name}")
+
+
+# --- the film ------------------------------------------------------------------------------------
+
+
+def _film_step(
+    shots: list[ShotPlan],
+    transitions: tuple[Transition, ...],
+    container: str,
+    record: FilmRecord | None,
+) -> Step:
+    parameters = {
+        "transitions": [transition.model_dump(mode="json") for transition in transitions],
+        "container": container,
+        "record": record.model_dump(mode="json") if record else None,
+    }
+    key = step_key(StepKind.FILM, parameters, inputs=tuple(shot.clip.key for shot in shots))
+    return Step(kind=StepKind.FILM, key=key, label="joining the film")
+
+
+def _check_transitions(transitions: tuple[Transition, ...], shots: list[ShotPlan], *, fps: int) -> None:
+    sides = [0, *(transition.side_frames(fps) for transition in transitions), 0]
+    for index, plan in enumerate(shots):
+        needed = sides[index] + sides[index + 1]
+        frames = plan.clip_request.num_frames
+        if needed > frames:
+            raise InvalidStoryboardError(
+                f"shot {index + 1} has {frames} frames and its transitions need {needed}",
+                hint="make the shot longer or the transitions shorter",
+            )
+
+
+def _notes(shots: list[ShotPlan], capabilities: ModelCapabilities, options: FilmOptions) -> Iterator[str]:
+    """What comes out other than the storyboard asks, in words for the user."""
+    if capabilities.default_num_frames is not None and options.num_frames is None:
+        request = shots[0].clip_request
+        seconds = request.num_frames / request.fps
+        if any(abs(plan.shot.duration_seconds - seconds) > 0.5 for plan in shots):
+            yield (
+                f"{request.model_id} makes {request.num_frames} frames a shot: {seconds:.1f} s at "
+                f"{request.fps} fps, whatever duration the storyboard asks for"
+            )
+    if not capabilities.takes_camera and any(plan.shot.camera != "static" for plan in shots):
+        yield (
+            f"{shots[0].clip_request.model_id} takes no camera move: "
+            "it is steered by the keyframe and the amount of motion only"
+        )
+
+
+def _identity(model: ModelManifest) -> dict[str, object]:
+    return {"model": model.id, "revision": model.revision or ""}
+
+
+def _use(model: ModelManifest) -> ModelUse:
+    return ModelUse(
+        role=model.kind, id=model.id, title=model.title, revision=model.revision or "", licence=model.licence
+    )

@@ -1,0 +1,297 @@
+"""The stages of one film, run under one lease: storyboard, keyframes, clips, join.
+
+A stage opens its model when the first step needs it and closes it when the stage ends; a stage whose
+artifacts are all there opens nothing. Every report of progress is also the place where a stop takes hold.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from localvid import media, registry
+from localvid.config import Settings
+from localvid.errors import GenerationFailedError, JobCancelledError, JobInterruptedError
+from localvid.files import writing
+from localvid.pipelines.base import KeyframePainter, VideoModel
+from localvid.planning import FilmPlan, ShotPlan, Step, StepKind, assign_seeds, storyboard_step
+from localvid.schemas import ModelKind, OnProgress, Progress, Stage, Storyboard
+from localvid.store import JobLease, Store
+
+_WEIGHTS = {StepKind.STORYBOARD: 6.0, StepKind.KEYFRAME: 6.0, StepKind.LATENTS: 40.0, StepKind.CLIP: 10.0}
+"""Rough shares of the time that a kind of step takes; 1 for all others. Only the bar depends on them."""
+
+
+class FilmRun:
+    """One run of one job. `film` does everything and returns the finished film's path.
+
+    `make_plan` turns the storyboard into the plan, `on_notice` is told what the user should know, and
+    `stopped` asks for a stop at the next report of progress.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        lease: JobLease,
+        *,
+        make_plan: Callable[[Storyboard], FilmPlan],
+        on_progress: OnProgress,
+        on_notice: Callable[[str], None],
+        stopped: threading.Event,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._lease = lease
+        self._make_plan = make_plan
+        self._on_notice = on_notice
+        self._bar = _Bar(lease, on_progress, stopped)
+
+    def film(self) -> Path:
+        """Run what is missing, stage by stage, and put the film where the user wants it."""
+        storyboard = self._write_storyboard()
+        plan = self._make_plan(storyboard)
+        for note in plan.notes:
+            self._on_notice(note)
+        self._lease.set_plan([(step.key, step.kind.value, step.label) for step in plan.steps()])
+        self._bar.expect(plan)
+        self._paint_keyframes(plan)
+        self._make_clips(plan)
+        return self._deliver(self._join(plan))
+
+    # --- stages ----------------------------------------------------------------------------------
+
+    def _write_storyboard(self) -> Storyboard:
+        job = self._lease.job
+        if job.storyboard is not None:
+            return job.storyboard
+        info = registry.get_model(job.options.llm, self._settings, ModelKind.STORYBOARD)
+        registry.require(info)
+        num_shots = job.options.max_shots
+        step = storyboard_step(job.prompt, num_shots=num_shots, seed=job.seed, writer=info.manifest)
+        self._bar.enter(Stage.STORYBOARD, step)
+        made = self._store.find(step.key)
+        if made is None:
+            self._store.check_space()
+            with registry.open_writer(info, self._settings) as writer:
+                written = writer.write(
+                    job.prompt, num_shots=num_shots, seed=job.seed, on_progress=self._bar.report
+                )
+            storyboard = assign_seeds(written.model_copy(update={"prompt": job.prompt}), job.seed)
+            partial = self._store.temporary(".json")
+            partial.write_text(storyboard.model_dump_json(indent=2), encoding="utf-8")
+            made = self._lease.publish(step.key, step.kind.value, partial)
+        storyboard = Storyboard.model_validate_json(made.read_text(encoding="utf-8"))
+        self._lease.set_storyboard(storyboard)
+        self._bar.done()
+        return storyboard
+
+    def _paint_keyframes(self, plan: FilmPlan) -> None:
+        with ExitStack() as stack:
+            painter: KeyframePainter | None = None
+            for shot in plan.shots:
+                if shot.keyframe is None or shot.keyframe_request is None:
+                    continue
+                self._bar.enter(Stage.KEYFRAMES, shot.keyframe, shot=shot, num_shots=len(plan.shots))
+                if self._reused(shot.keyframe):
+                    continue
+                request = shot.keyframe_request
+                if request.reference_image is not None:
+                    partial = self._new_file(".png")
+                    media.images.fit_image(
+                        request.reference_image, partial, width=request.width, height=request.height
+                    )
+                else:
+                    if painter is None:
+                        info = registry.get_model(request.model_id, self._settings, ModelKind.KEYFRAME)
+                        painter = stack.enter_context(registry.open_painter(info, self._settings))
+                    partial = self._new_file(".png")
+                    painter.paint(request.model_copy(update={"output": partial}), self._bar.report)
+                self._publish(shot.keyframe, partial)
+
+    def _make_clips(self, plan: FilmPlan) -> None:
+        with ExitStack() as stack:
+            model: VideoModel | None = None
+
+            def opened(request_model: str) -> VideoModel:
+                nonlocal model
+                if model is None:
+                    info = registry.get_model(request_model, self._settings, ModelKind.VIDEO)
+                    model = stack.enter_context(registry.open_video_model(info, self._settings))
+                return model
+
+            for index, shot in enumerate(plan.shots):
+                self._make_clip(shot, plan.shots[index - 1] if index else None, len(plan.shots), opened)
+
+    def _make_clip(
+        self,
+        shot: ShotPlan,
+        previous: ShotPlan | None,
+        num_shots: int,
+        opened: Callable[[str], VideoModel],
+    ) -> None:
+        """The shot's last-frame keyframe, latents and clip, whichever are planned and missing."""
+        if shot.keyframe is not None and shot.keyframe.kind is StepKind.LAST_FRAME and previous is not None:
+            self._bar.enter(Stage.CLIPS, shot.keyframe, shot=shot, num_shots=num_shots)
+            if not self._reused(shot.keyframe):
+                partial = self._new_file(".png")
+                media.extract.extract_last_frame(self._artifact(previous.clip), partial)
+                self._publish(shot.keyframe, partial)
+        if self._store.find(shot.clip.key) is not None:
+            for step in (shot.latents, shot.clip):
+                if step is not None:
+                    self._bar.enter(Stage.CLIPS, step, shot=shot, num_shots=num_shots)
+                    self._reused(step)
+            return
+        request = shot.clip_request
+        if shot.keyframe is not None:
+            request = request.model_copy(update={"first_frame": self._artifact(shot.keyframe)})
+        if shot.latents is not None:
+            self._bar.enter(Stage.CLIPS, shot.latents, shot=shot, num_shots=num_shots)
+            if not self._reused(shot.latents):
+                partial = self._new_file(".safetensors")
+                opened(request.model_id).sample(request, partial, self._bar.report)
+                self._publish(shot.latents, partial)
+            request = request.model_copy(update={"latents": self._artifact(shot.latents)})
+        self._bar.enter(Stage.CLIPS, shot.clip, shot=shot, num_shots=num_shots)
+        partial = self._new_file(".mp4")
+        opened(request.model_id).generate(request.model_copy(update={"output": partial}), self._bar.report)
+        self._look_at(partial, shot)
+        self._publish(shot.clip, partial)
+
+    def _join(self, plan: FilmPlan) -> Path:
+        self._bar.enter(Stage.JOIN, plan.film)
+        if not self._reused(plan.film):
+            partial = self._new_file(plan.container)
+            media.join.join_clips(
+                [self._artifact(shot.clip) for shot in plan.shots],
+                plan.transitions,
+                partial,
+                metadata=_tags(plan),
+                on_progress=self._bar.report,
+            )
+            self._publish(plan.film, partial)
+        return self._artifact(plan.film)
+
+    def _deliver(self, film: Path) -> Path:
+        """A copy of the film where the user wants it: theirs to move, cut or delete."""
+        job = self._lease.job
+        output = job.options.output or self._store.films / f"{job.id}{film.suffix}"
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with writing(output, overwrite=True) as partial:
+            shutil.copyfile(film, partial)
+        return output
+
+    # --- steps -----------------------------------------------------------------------------------
+
+    def _reused(self, step: Step) -> bool:
+        """Whether the step's artifact is there; it is then counted for this job and reported as done."""
+        if self._store.find(step.key) is None:
+            return False
+        self._lease.reuse(step.key)
+        self._bar.done(cached=True)
+        return True
+
+    def _new_file(self, suffix: str) -> Path:
+        self._store.check_space()
+        return self._store.temporary(suffix)
+
+    def _publish(self, step: Step, partial: Path) -> None:
+        self._lease.publish(step.key, step.kind.value, partial)
+        self._bar.done()
+
+    def _artifact(self, step: Step) -> Path:
+        path = self._store.find(step.key)
+        if path is None:
+            raise GenerationFailedError(
+                f"the artifact of «{step.label}» is gone", hint=f"localvid resume {self._lease.job.id}"
+            )
+        return path
+
+    def _look_at(self, clip: Path, shot: ShotPlan) -> None:
+        """A valid mp4 is not success: a clip that shows nothing fails, a frozen one is reported."""
+        finding = media.check.check_clip(clip)
+        if finding is None:
+            return
+        if finding.kind == "frozen":
+            if shot.shot.energy > 0 or shot.shot.camera != "static":
+                self._on_notice(f"shot {shot.index + 1} does not move: {finding.detail}")
+            return
+        raise GenerationFailedError(
+            f"shot {shot.index + 1} shows nothing: {finding.detail}",
+            hint=f"try another seed: localvid redo {self._lease.job.id} --shot {shot.index + 1}",
+        )
+
+
+class _Bar:
+    """Adds stage, shot and the share of the whole film to a model's reports, and stops the work."""
+
+    def __init__(self, lease: JobLease, on_progress: OnProgress, stopped: threading.Event) -> None:
+        self._lease = lease
+        self._on_progress = on_progress
+        self._stopped = stopped
+        self._total = _WEIGHTS[StepKind.STORYBOARD]
+        self._finished = 0.0
+        self._weight = 0.0
+        self._template = Progress(step=0, num_steps=0)
+
+    def expect(self, plan: FilmPlan) -> None:
+        self._total = _WEIGHTS[StepKind.STORYBOARD] + sum(_weight(step) for step in plan.steps())
+        self._finished = _WEIGHTS[StepKind.STORYBOARD]
+
+    def enter(
+        self, stage: Stage, step: Step, *, shot: ShotPlan | None = None, num_shots: int | None = None
+    ) -> None:
+        self._weight = _weight(step)
+        self._template = Progress(
+            step=0,
+            num_steps=0,
+            message=step.label,
+            stage=stage,
+            shot=shot.index + 1 if shot else None,
+            num_shots=num_shots,
+        )
+        self.report(self._template)
+
+    def report(self, progress: Progress) -> None:
+        """Pass a report on; raises JobInterruptedError or JobCancelledError where a stop was asked for."""
+        job_id = self._lease.job.id
+        if self._stopped.is_set():
+            raise JobInterruptedError("stopped at a safe point", hint=f"localvid resume {job_id}")
+        if self._lease.cancel_requested():
+            raise JobCancelledError(f"job {job_id} was cancelled", hint=f"localvid resume {job_id}")
+        done = self._finished + self._weight * progress.fraction
+        self._on_progress(
+            self._template.model_copy(
+                update={
+                    "step": progress.step,
+                    "num_steps": progress.num_steps,
+                    "message": progress.message or self._template.message,
+                    "cached": progress.cached,
+                    "overall": min(1.0, done / self._total),
+                }
+            )
+        )
+
+    def done(self, *, cached: bool = False) -> None:
+        self.report(Progress(step=1, num_steps=1, message=self._template.message, cached=cached))
+        self._finished += self._weight
+
+
+def _weight(step: Step) -> float:
+    return _WEIGHTS.get(step.kind, 1.0)
+
+
+def _tags(plan: FilmPlan) -> dict[str, str]:
+    """The film's metadata: what players show, and the whole record for `localvid info`."""
+    if plan.record is None:
+        return {}
+    storyboard = plan.record.storyboard
+    return {
+        "title": storyboard.title or storyboard.prompt[:80],
+        "comment": f"Made with localvid {plan.record.localvid}",
+        media.metadata.RECORD_KEY: plan.record.model_dump_json(exclude_none=True),
+    }

@@ -1,0 +1,296 @@
+"""Films from Python, with the real models: the animatic, and a tiny random SVD through diffusers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from localvid import FilmOptions, Progress, Settings, Shot, Storyboard, VideoJob, VideoOrchestrator
+from localvid.errors import (
+    CapabilityError,
+    InvalidImageError,
+    InvalidRequestError,
+    JobCancelledError,
+    JobInterruptedError,
+    NotAvailableError,
+)
+from localvid.media import probe
+from localvid.media.decode import read_frames
+from localvid.media.metadata import read_record
+from localvid.schemas import FilmRecord, JobStatus, Stage
+from localvid.store import Store
+
+SMALL = FilmOptions(width=128, height=72, num_frames=8, fps=8, llm="outline", model="local:animatic")
+BOARD = Storyboard(
+    shots=(
+        Shot(description="a forest at dawn", seed=1),
+        Shot(description="the sea at night", seed=2),
+        Shot(description="a city in the rain", seed=3),
+    )
+)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        workspace=tmp_path / "workspace", hub_cache=tmp_path / "hub", min_free_gib=0, offline=True
+    )
+
+
+@pytest.fixture
+def orchestrator(settings: Settings):
+    with VideoOrchestrator(settings) as orchestrator:
+        yield orchestrator
+
+
+class Listener:
+    """Keeps every report; `stop_at` raises the given error at the first report that matches."""
+
+    def __init__(self, stop_at=None, error: BaseException | None = None) -> None:
+        self.reports: list[Progress] = []
+        self._stop_at = stop_at
+        self._error = error
+
+    def __call__(self, progress: Progress) -> None:
+        self.reports.append(progress)
+        if self._stop_at is not None and self._stop_at(progress):
+            assert self._error is not None
+            raise self._error
+
+    def ran(self) -> list[tuple[str, int | None]]:
+        """Stage and shot of every step that really ran."""
+        finished = [report for report in self.reports if report.num_steps and report.step == report.num_steps]
+        return list(dict.fromkeys((str(r.stage), r.shot) for r in finished if not r.cached))
+
+
+def film_frames(job: VideoJob) -> np.ndarray:
+    assert job.output_video_path is not None
+    return np.stack(list(read_frames(job.output_video_path)))
+
+
+def test_a_prompt_becomes_a_film_that_carries_how_it_was_made(orchestrator: VideoOrchestrator) -> None:
+    job = orchestrator.create_job(prompt="A peaceful forest at dawn", max_shots=3, options=SMALL)
+    assert job.status is JobStatus.PENDING
+    seen: list[tuple[str, float, int | None]] = []
+    job = orchestrator.execute_job(
+        job_id=job.id, progress_callback=lambda step, percent, shot: seen.append((step, percent, shot))
+    )
+
+    assert job.status is JobStatus.DONE
+    assert job.output_video_path is not None
+    video = probe(job.output_video_path)
+    assert (video.width, video.height, video.num_frames, video.fps) == (128, 72, 24, 8)
+    assert video.faststart and video.constant_frame_rate
+    record = FilmRecord.model_validate_json(read_record(job.output_video_path) or "")
+    assert record.storyboard == job.storyboard
+    assert record.prompt == "A peaceful forest at dawn"
+    assert [model.id for model in record.models] == ["local:animatic"]
+    assert [percent for _, percent, _ in seen] == sorted(percent for _, percent, _ in seen)
+    assert seen[-1][1] == pytest.approx(100)
+    assert {shot for _, _, shot in seen} == {None, 1, 2, 3}
+
+
+def test_a_second_run_makes_nothing_and_puts_the_film_back(orchestrator: VideoOrchestrator) -> None:
+    job = orchestrator.execute_job(orchestrator.create_job(storyboard=BOARD, options=SMALL).id)
+    assert job.output_video_path is not None
+    before = job.output_video_path.read_bytes()
+    job.output_video_path.unlink()
+    listener = Listener()
+    again = orchestrator.resume(job.id, on_progress=listener)
+    assert listener.ran() == []
+    assert again.output_video_path is not None
+    assert again.output_video_path.read_bytes() == before
+
+
+def test_the_same_storyboard_again_shares_every_step(orchestrator: VideoOrchestrator) -> None:
+    first = orchestrator.execute_job(orchestrator.create_job(storyboard=BOARD, options=SMALL).id)
+    listener = Listener()
+    second = orchestrator.execute_job(
+        orchestrator.create_job(storyboard=BOARD, options=SMALL).id, on_progress=listener
+    )
+    assert listener.ran() == []
+    assert first.output_video_path is not None and second.output_video_path is not None
+    assert first.output_video_path.read_bytes() == second.output_video_path.read_bytes()
+
+
+def test_redoing_one_shot_leaves_the_others_as_they_were(orchestrator: VideoOrchestrator) -> None:
+    job = orchestrator.execute_job(orchestrator.create_job(storyboard=BOARD, options=SMALL).id)
+    before = film_frames(job)
+    orchestrator.redo(job.id, shot=2, description="a desert at noon")
+    listener = Listener()
+    job = orchestrator.execute_job(job.id, on_progress=listener)
+    after = film_frames(job)
+    assert listener.ran() == [("clips", 2), ("join", None)]
+    assert np.array_equal(before[:8], after[:8]) and np.array_equal(before[16:], after[16:])
+    assert np.abs(before[8:16].astype(int) - after[8:16]).mean() > 5
+
+
+def test_redo_without_words_or_seed_draws_another_seed(orchestrator: VideoOrchestrator) -> None:
+    job = orchestrator.create_job(storyboard=BOARD, options=SMALL)
+    again = orchestrator.redo(job.id, shot=1)
+    assert again.storyboard is not None
+    assert again.storyboard.shots[0].seed != 1
+    assert again.storyboard.shots[1:] == BOARD.shots[1:]
+    with pytest.raises(InvalidRequestError, match="no shot 4"):
+        orchestrator.redo(job.id, shot=4)
+    with pytest.raises(InvalidRequestError, match="which shot"):
+        orchestrator.redo(job.id, seed=4)
+
+
+def test_changing_the_transition_runs_the_join_alone(orchestrator: VideoOrchestrator) -> None:
+    from localvid import Transition
+
+    job = orchestrator.execute_job(orchestrator.create_job(storyboard=BOARD, options=SMALL).id)
+    orchestrator.redo(job.id, transition=Transition(kind="crossfade", duration_seconds=0.25))
+    listener = Listener()
+    job = orchestrator.execute_job(job.id, on_progress=listener)
+    assert listener.ran() == [("join", None)]
+    assert len(film_frames(job)) == 24 - 2 * 2
+
+
+def test_stopped_films_go_on_where_they_stopped(orchestrator: VideoOrchestrator) -> None:
+    job = orchestrator.create_job(storyboard=BOARD, options=SMALL)
+
+    def stop(progress: Progress) -> bool:
+        if progress.shot == 2 and progress.step == 3:
+            orchestrator.stop()
+        return False
+
+    with pytest.raises(JobInterruptedError, match="safe point") as caught:
+        orchestrator.execute_job(job.id, on_progress=Listener(stop))
+    assert job.id in caught.value.hint
+    stopped = orchestrator.store.get_job(job.id)
+    assert (stopped.status, stopped.steps_done, stopped.steps_total) == (JobStatus.INTERRUPTED, 1, 4)
+
+    listener = Listener()
+    with VideoOrchestrator(orchestrator.settings) as another:
+        job = another.resume(job.id, on_progress=listener)
+    assert listener.ran() == [("clips", 2), ("clips", 3), ("join", None)]
+    assert job.status is JobStatus.DONE
+
+
+def test_a_running_film_is_cancelled_from_elsewhere(
+    orchestrator: VideoOrchestrator, settings: Settings
+) -> None:
+    job = orchestrator.create_job(storyboard=BOARD, options=SMALL.model_copy(update={"num_frames": 400}))
+
+    def cancel(progress: Progress) -> bool:
+        if progress.stage is Stage.CLIPS and progress.step == 1:
+            with Store(settings.workspace) as other:
+                other.request_cancel(job.id)
+        return False
+
+    with pytest.raises(JobCancelledError):
+        orchestrator.execute_job(job.id, on_progress=Listener(cancel))
+    assert orchestrator.store.get_job(job.id).status is JobStatus.CANCELLED
+
+
+def test_a_bug_in_a_listener_is_not_hidden_and_the_job_says_failed(orchestrator: VideoOrchestrator) -> None:
+    job = orchestrator.create_job(storyboard=BOARD, options=SMALL)
+    with pytest.raises(ZeroDivisionError):
+        orchestrator.execute_job(job.id, on_progress=lambda _: 1 / 0)
+    failed = orchestrator.store.get_job(job.id)
+    assert failed.status is JobStatus.FAILED
+    assert "ZeroDivisionError" in failed.error
+
+
+def test_a_shot_goes_on_from_the_last_frame_before_it(orchestrator: VideoOrchestrator) -> None:
+    board = BOARD.with_shot(1, continue_from_previous=True)
+    frames = film_frames(
+        orchestrator.execute_job(orchestrator.create_job(storyboard=board, options=SMALL).id)
+    )
+    step = np.abs(frames[7].astype(int) - frames[8]).mean()
+    cut = np.abs(frames[15].astype(int) - frames[16]).mean()
+    assert step < cut / 3
+
+
+def test_no_metadata_means_none(orchestrator: VideoOrchestrator) -> None:
+    options = SMALL.model_copy(update={"metadata": False})
+    job = orchestrator.execute_job(orchestrator.create_job(storyboard=BOARD, options=options).id)
+    assert job.output_video_path is not None
+    assert read_record(job.output_video_path) is None
+    assert b"forest" not in job.output_video_path.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".webm", ".gif"])
+def test_the_outputs_ending_chooses_the_container(
+    orchestrator: VideoOrchestrator, tmp_path: Path, suffix: str
+) -> None:
+    output = tmp_path / f"film{suffix}"
+    options = SMALL.model_copy(update={"output": output})
+    job = orchestrator.execute_job(orchestrator.create_job(storyboard=BOARD, options=options).id)
+    assert job.output_video_path == output
+    assert probe(output).num_frames == 24
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"), [("", "empty"), (" \x00\n", "empty"), ("forest " * 3000, "characters")]
+)
+def test_prompts_that_cannot_be_used(orchestrator: VideoOrchestrator, prompt: str, message: str) -> None:
+    with pytest.raises(InvalidRequestError, match=message):
+        orchestrator.create_job(prompt=prompt, options=SMALL)
+    assert orchestrator.store.list_jobs() == []
+
+
+def test_models_that_cannot_run_here_are_said_before_a_job_exists(orchestrator: VideoOrchestrator) -> None:
+    with pytest.raises(NotAvailableError) as caught:
+        orchestrator.create_job(prompt="a", options=FilmOptions(model="local:svd-xt"))
+    assert caught.value.hint
+    with pytest.raises(InvalidRequestError, match="svd-xxt"):
+        orchestrator.create_job(prompt="a", options=FilmOptions(model="local:svd-xxt"))
+    with pytest.raises(InvalidImageError):
+        orchestrator.create_job(prompt="a", options=FilmOptions(reference_image=Path("missing.png")))
+    assert orchestrator.store.list_jobs() == []
+
+
+class TestWithATinySvd:
+    """The real diffusers adapter, loaded by the registry from a folder of random weights."""
+
+    @pytest.fixture
+    def settings(self, tmp_path: Path, tiny_svd_directory: Path) -> Settings:
+        return Settings(
+            workspace=tmp_path / "workspace",
+            hub_cache=tmp_path / "hub",
+            model_paths={"local:svd-xt": tiny_svd_directory},
+            device="cpu",
+            min_free_gib=0,
+            offline=True,
+            threads=1,
+        )
+
+    @pytest.fixture
+    def options(self, tmp_path: Path) -> FilmOptions:
+        image = tmp_path / "image.png"
+        gradient = np.linspace(0, 255, 90 * 120 * 3).reshape(90, 120, 3).astype(np.uint8)
+        Image.fromarray(gradient).save(image)
+        return FilmOptions(
+            model="local:svd-xt",
+            llm="outline",
+            reference_image=image,
+            width=64,
+            height=64,
+            num_frames=4,
+            fps=7,
+            num_inference_steps=2,
+        )
+
+    def test_a_film_and_a_failed_decode_that_costs_no_sampling(
+        self, orchestrator: VideoOrchestrator, options: FilmOptions
+    ) -> None:
+        job = orchestrator.create_job(prompt="a forest", max_shots=2, options=options)
+        stop = Listener(lambda p: p.message.startswith("decod") and p.shot == 1, MemoryError("injected"))
+        with pytest.raises(MemoryError):
+            orchestrator.execute_job(job.id, on_progress=stop)
+        listener = Listener()
+        job = orchestrator.resume(job.id, on_progress=listener)
+        assert job.output_video_path is not None
+        assert probe(job.output_video_path).num_frames == 8
+        sampled = [r.shot for r in listener.reports if "sampling" in r.message and not r.cached and r.step]
+        assert set(sampled) == {2}
+
+    def test_frames_beyond_the_model_are_refused(
+        self, orchestrator: VideoOrchestrator, options: FilmOptions
+    ) -> None:
+        with pytest.raises(CapabilityError, match="num_frames"):
+            orchestrator.create_job(storyboard=BOARD, options=options.model_copy(update={"num_frames": 500}))

@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import pytest
+
+from localvid.config import Settings, load_settings
+from localvid.errors import InvalidSettingsError
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in ("LOCALVID_CONFIG", "LOCALVID_DEVICE", "LOCALVID_THREADS", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_each_place_wins_over_the_ones_before(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().threads is None
+    (empty_folder / "localvid.toml").write_text("threads = 1")
+    assert load_settings().threads == 1
+    (empty_folder / ".env").write_text("LOCALVID_THREADS=2\nUNRELATED=x\n")
+    assert load_settings().threads == 2
+    monkeypatch.setenv("LOCALVID_THREADS", "3")
+    assert load_settings().threads == 3
+    assert load_settings(threads=4).threads == 4
+    assert load_settings(threads=None).threads == 3
+
+
+def test_the_users_own_folder_is_read_where_the_current_one_has_no_file(empty_folder: Path) -> None:
+    file = empty_folder / "config" / "localvid" / "localvid.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('device = "cpu"')
+    assert load_settings().device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("devise = 'cpu'", "did you mean device"),
+        ("device = 'gpu'", "device"),
+        ("threads = 0", "threads"),
+        ("device = ", "not valid TOML"),
+        ("[model_paths]\n'local:svd' = 3", "model_paths"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_line_with_a_hint(empty_folder: Path, text: str, message: str) -> None:
+    (empty_folder / "localvid.toml").write_text(text)
+    with pytest.raises(InvalidSettingsError, match=message) as caught:
+        load_settings()
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_file_that_is_not_text_is_one_line(empty_folder: Path) -> None:
+    (empty_folder / "localvid.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InvalidSettingsError, match="not valid TOML"):
+        load_settings()
+
+
+def test_a_variable_with_a_typo_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCALVID_DEVISE", "cpu")
+    with pytest.raises(InvalidSettingsError, match="did you mean LOCALVID_DEVICE"):
+        load_settings()
+
+
+def test_model_paths_stand_in_a_variable_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCALVID_MODEL_PATHS", '{"local:svd": "/data/svd"}')
+    assert load_settings().model_paths == {"local:svd": Path("/data/svd")}
+    monkeypatch.setenv("LOCALVID_MODEL_PATHS", "svd=/data")
+    with pytest.raises(InvalidSettingsError, match="JSON"):
+        load_settings()
+
+
+def test_the_token_is_read_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_canary")
+    settings = load_settings()
+    assert settings.hf_token is not None
+    assert settings.hf_token.get_secret_value() == "hf_canary"
+    assert "hf_canary" not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+@pytest.mark.parametrize("document", ["docs/configuration.md", "localvid.toml"])
+def test_every_setting_is_documented(document: str) -> None:
+    text = (REPOSITORY / document).read_text(encoding="utf-8")
+    secret = {"hf_token"} if document.endswith(".toml") else set()
+    assert [name for name in Settings.model_fields if name not in text and name not in secret] == []
+
+
+def test_the_shipped_file_is_valid_with_every_line_switched_on(empty_folder: Path) -> None:
+    lines = (REPOSITORY / "localvid.toml").read_text(encoding="utf-8").splitlines()
+    (empty_folder / "localvid.toml").write_text(
+        "\n".join(line[1:] if line.startswith("#") and not line.startswith("# ") else line for line in lines)
+    )
+    assert load_settings().threads == 8

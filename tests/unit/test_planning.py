@@ -1,0 +1,270 @@
+from pathlib import Path
+
+import pytest
+
+from localvid.errors import CapabilityError, InvalidStoryboardError
+from localvid.planning import FilmPlan, StepKind, assign_seeds, plan_film, sampling_for
+from localvid.schemas import (
+    Camera,
+    FilmOptions,
+    IntRange,
+    ModelCapabilities,
+    ModelKind,
+    ModelManifest,
+    SamplingSettings,
+    Shot,
+    Storyboard,
+)
+
+SAMPLING = SamplingSettings(
+    num_inference_steps=25,
+    motion_bucket_id=127,
+    noise_aug_strength=0.02,
+    min_guidance_scale=1,
+    max_guidance_scale=3,
+    conditioning_fps=7,
+    decode_chunk_size=4,
+)
+SIZES = {"width": IntRange(minimum=64, maximum=2048), "height": IntRange(minimum=64, maximum=2048)}
+DIFFUSION = ModelManifest(
+    id="local:diffusion",
+    kind=ModelKind.VIDEO,
+    title="reads no words, stores latents",
+    adapter="localvid.pipelines.svd.adapter:StableVideoDiffusion",
+    licence="none",
+    revision="1",
+    capabilities=ModelCapabilities(
+        **SIZES,
+        size_multiple=8,
+        num_frames=IntRange(minimum=2, maximum=25),
+        fps=IntRange(minimum=1, maximum=30),
+        default_width=1024,
+        default_height=576,
+        default_num_frames=25,
+        default_fps=7,
+        needs_first_frame=True,
+        stores_latents=True,
+        sampling=SAMPLING,
+    ),
+)
+DRAWN = ModelManifest(
+    id="local:drawn",
+    kind=ModelKind.VIDEO,
+    title="draws words, no sampling",
+    adapter="localvid.pipelines.animatic:Animatic",
+    licence="none",
+    revision="1",
+    capabilities=ModelCapabilities(
+        **SIZES,
+        size_multiple=2,
+        num_frames=IntRange(minimum=1, maximum=1500),
+        fps=IntRange(minimum=1, maximum=60),
+        default_width=1024,
+        default_height=576,
+        default_fps=24,
+        takes_text=True,
+        takes_camera=True,
+        draws_captions=True,
+    ),
+)
+PAINTER = ModelManifest(
+    id="keyframe:painter",
+    kind=ModelKind.KEYFRAME,
+    title="paints",
+    adapter="localvid.pipelines.keyframe:DiffusersPainter",
+    licence="none",
+    revision="1",
+)
+BOARD = Storyboard(
+    shots=(
+        Shot(description="a forest", transition="crossfade:0.5"),
+        Shot(description="a stag"),
+        Shot(description="a forest"),
+    )
+)
+
+PLAIN = FilmOptions(metadata=False)
+
+
+def plan(
+    storyboard: Storyboard = BOARD,
+    options: FilmOptions = PLAIN,
+    *,
+    video: ModelManifest = DRAWN,
+    painter: ModelManifest | None = None,
+    digests: dict[Path, str] | None = None,
+    seed: int = 1,
+) -> FilmPlan:
+    return plan_film(
+        assign_seeds(storyboard, seed),
+        options,
+        prompt="p",
+        video=video,
+        painter=painter,
+        image_digests=digests or {},
+        version="0",
+    )
+
+
+def keys(film: FilmPlan) -> list[str]:
+    return [step.key for step in film.steps()]
+
+
+def changed(before: FilmPlan, after: FilmPlan) -> list[tuple[StepKind, int]]:
+    """Kind and place of every step that would run in `after` once `before` was made."""
+    made = set(keys(before))
+    return [(step.kind, index) for index, step in enumerate(after.steps()) if step.key not in made]
+
+
+def test_the_same_request_has_the_same_keys_and_another_seed_has_others() -> None:
+    assert keys(plan()) == keys(plan())
+    assert not set(keys(plan())) & set(keys(plan(seed=2)))
+
+
+def test_equal_words_get_different_seeds_and_moving_a_shot_keeps_its_seed() -> None:
+    seeds = [shot.seed for shot in assign_seeds(BOARD, 5).shots]
+    assert len(set(seeds)) == 3
+    moved = BOARD.model_copy(update={"shots": (BOARD.shots[1], BOARD.shots[0], BOARD.shots[2])})
+    assert [shot.seed for shot in assign_seeds(moved, 5).shots] == [seeds[1], seeds[0], seeds[2]]
+
+
+def test_a_seed_of_the_users_own_is_kept() -> None:
+    assert assign_seeds(BOARD.with_shot(1, seed=42), 5).shots[1].seed == 42
+
+
+def test_changing_a_transition_runs_the_join_alone() -> None:
+    assert changed(plan(), plan(BOARD.with_shot(0, transition="cut"))) == [(StepKind.FILM, 3)]
+
+
+def test_changing_the_order_runs_the_join_alone() -> None:
+    moved = BOARD.model_copy(update={"shots": tuple(reversed(BOARD.shots))})
+    before = plan(assign_seeds(BOARD, 1))
+    after = plan(moved.model_copy(update={"shots": tuple(reversed(assign_seeds(BOARD, 1).shots))}))
+    assert changed(before, after) == [(StepKind.FILM, 3)]
+
+
+def test_redoing_one_shot_runs_that_shot_and_the_join() -> None:
+    board = assign_seeds(BOARD, 1)
+    again = changed(
+        plan(board, video=DIFFUSION, painter=PAINTER),
+        plan(board.with_shot(1, seed=9), video=DIFFUSION, painter=PAINTER),
+    )
+    assert [kind for kind, _ in again] == [StepKind.KEYFRAME, StepKind.LATENTS, StepKind.CLIP, StepKind.FILM]
+
+
+def test_the_size_of_decoded_chunks_never_costs_the_sampling_again() -> None:
+    options = FilmOptions(metadata=False, decode_chunk_size=1)
+    again = changed(
+        plan(video=DIFFUSION, painter=PAINTER), plan(options=options, video=DIFFUSION, painter=PAINTER)
+    )
+    assert [kind for kind, _ in again] == [StepKind.CLIP] * 3 + [StepKind.FILM]
+
+
+def test_words_mean_nothing_to_the_latents_of_a_model_that_reads_none() -> None:
+    image = Path("a.png")
+    options = FilmOptions(metadata=False, reference_image=image)
+    board = assign_seeds(BOARD, 1)
+    before = plan(board, options, video=DIFFUSION, digests={image: "0" * 64})
+    after = plan(
+        board.with_shot(1, description="other words"), options, video=DIFFUSION, digests={image: "0" * 64}
+    )
+    assert changed(before, after) == []
+
+
+def test_the_image_counts_by_its_bytes_not_by_its_name() -> None:
+    def with_image(name: str, digest: str) -> FilmPlan:
+        options = FilmOptions(metadata=False, reference_image=Path(name))
+        return plan(options=options, video=DIFFUSION, digests={Path(name): digest})
+
+    assert keys(with_image("a.png", "0" * 64)) == keys(with_image("b.png", "0" * 64))
+    assert not set(keys(with_image("a.png", "0" * 64))) & set(keys(with_image("a.png", "1" * 64)))
+
+
+def test_a_shot_that_continues_takes_the_last_frame_and_follows_its_change() -> None:
+    board = assign_seeds(BOARD.with_shot(1, continue_from_previous=True), 1)
+    film = plan(board)
+    keyframe = film.shots[1].keyframe
+    assert keyframe is not None
+    assert (keyframe.kind, film.shots[1].keyframe_request) == (StepKind.LAST_FRAME, None)
+    after = plan(board.with_shot(0, seed=9))
+    assert [kind for kind, _ in changed(film, after)] == [
+        StepKind.CLIP, StepKind.LAST_FRAME, StepKind.CLIP, StepKind.FILM,
+    ]  # fmt: skip
+
+
+def test_a_model_that_needs_a_first_frame_gets_one_or_is_refused() -> None:
+    with pytest.raises(CapabilityError, match="needs a first frame"):
+        plan(video=DIFFUSION)
+    assert plan(video=DIFFUSION, painter=PAINTER).shots[0].keyframe_request is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"width": 100}, "width 100 is not a multiple of 8"),
+        ({"width": 4096}, "width 4096 is outside 64 to 2048"),
+        ({"num_frames": 26}, "num_frames 26 is outside 2 to 25"),
+        ({"fps": 60}, "fps 60 is outside"),
+        ({"captions": True}, "draws no captions"),
+    ],
+)
+def test_what_the_model_cannot_do_is_refused(options: dict[str, int], message: str) -> None:
+    with pytest.raises(CapabilityError, match=message):
+        plan(options=FilmOptions(metadata=False, **options), video=DIFFUSION, painter=PAINTER)
+
+
+def test_an_option_that_would_be_ignored_is_refused() -> None:
+    with pytest.raises(CapabilityError, match="--motion-bucket-id"):
+        plan(options=FilmOptions(motion_bucket_id=90))
+
+
+def test_transitions_that_do_not_fit_are_refused_with_the_shot() -> None:
+    board = BOARD.with_shot(1, duration_seconds=0.5, transition="crossfade:0.5")
+    with pytest.raises(InvalidStoryboardError, match="shot 2 has 12 frames and its transitions need 24"):
+        plan(board)
+
+
+def test_a_duration_becomes_frames_where_the_model_is_free_and_is_said_where_it_is_not() -> None:
+    board = BOARD.with_shot(0, duration_seconds=2.5)
+    assert plan(board).shots[0].clip_request.num_frames == 60
+    assert plan(board).notes == ()
+    notes = plan(board, video=DIFFUSION, painter=PAINTER).notes
+    assert any("25 frames a shot: 3.6 s" in note for note in notes)
+
+
+def test_a_camera_move_that_the_model_cannot_make_is_said() -> None:
+    board = BOARD.with_shot(0, camera="pan_left")
+    assert any("no camera move" in note for note in plan(board, video=DIFFUSION, painter=PAINTER).notes)
+
+
+def test_the_record_tells_no_path_and_no_output(tmp_path: Path) -> None:
+    image = tmp_path / "secret" / "me.png"
+    options = FilmOptions(
+        reference_image=image, output=tmp_path / "secret" / "film.webm", llm="/secret/x.gguf"
+    )
+    film = plan(options=options, digests={image: "0" * 64})
+    assert film.record is not None
+    assert "secret" not in film.record.model_dump_json()
+    assert film.record.options.reference_image == Path("me.png")
+    assert film.container == ".webm"
+
+
+class TestMotionOfAModelThatReadsNoWords:
+    @staticmethod
+    def of(energy: float, camera: Camera = Camera.PAN_LEFT, **options: int) -> SamplingSettings:
+        return sampling_for(
+            Shot(description="a", energy=energy, camera=camera), SAMPLING, FilmOptions(**options)
+        )
+
+    def test_the_documented_points(self) -> None:
+        assert [self.of(energy).motion_bucket_id for energy in (0, 0.5, 1)] == [42, 127, 178]
+        assert [self.of(energy).noise_aug_strength for energy in (0, 0.5, 1)] == [0.02, 0.02, 0.06]
+        assert self.of(0.5, Camera.STATIC).motion_bucket_id == 114
+
+    def test_more_energy_is_never_less_motion(self) -> None:
+        buckets = [self.of(step / 20).motion_bucket_id for step in range(21)]
+        assert buckets == sorted(buckets)
+
+    def test_what_the_user_says_is_used_as_it_is(self) -> None:
+        chosen = self.of(1, motion_bucket_id=5, num_inference_steps=3, fps=12)
+        assert (chosen.motion_bucket_id, chosen.num_inference_steps, chosen.conditioning_fps) == (5, 3, 12)
