@@ -16,6 +16,7 @@ from typing import Self
 from localvid.config import Settings
 from localvid.errors import CapabilityError, GenerationFailedError
 from localvid.files import writing
+from localvid.planning import check_request
 from localvid.schemas import (
     KeyframeRequest,
     ModelCapabilities,
@@ -43,13 +44,13 @@ class _Model:
     ) -> None:
         self.close()
 
-    def load(self, on_progress: OnProgress = ignore_progress) -> None:  # noqa: B027 - a model may need no loading
+    def load(self, on_progress: OnProgress = ignore_progress) -> None:
         """Load the weights, reporting "loading …" as often as is known; idempotent.
 
         `generate`, `sample` and `paint` load by themselves; this exists so that a stage can show it.
         """
 
-    def close(self) -> None:  # noqa: B027 - a model may hold nothing
+    def close(self) -> None:
         """Free everything that `load` took, device memory included; idempotent."""
 
 
@@ -144,44 +145,3 @@ class KeyframePainter(_Model, ABC):
     @abstractmethod
     def _write_keyframe(self, request: KeyframeRequest, output: Path, on_progress: OnProgress) -> None:
         """Write the keyframe from words to `output`, a temporary name that ends in .png."""
-
-
-def check_request(request: VideoRequest, capabilities: ModelCapabilities) -> None:
-    """Raise CapabilityError with every reason why a model with these capabilities cannot make the clip."""
-    problems = capability_problems(request, capabilities)
-    if problems:
-        raise CapabilityError(
-            f"{request.model_id}: " + "; ".join(problems),
-            hint="`localvid list-models` shows what each model can do",
-        )
-
-
-def capability_problems(request: VideoRequest, capabilities: ModelCapabilities) -> list[str]:
-    """Each reason why a model with these capabilities cannot make the clip; empty if it can."""
-    problems = []
-    for name, value, allowed in (
-        ("width", request.width, capabilities.width),
-        ("height", request.height, capabilities.height),
-        ("num_frames", request.num_frames, capabilities.num_frames),
-        ("fps", request.fps, capabilities.fps),
-    ):
-        if value not in allowed:
-            problems.append(f"{name} {value} is outside {allowed}")
-    for name, value in (("width", request.width), ("height", request.height)):
-        if value % capabilities.size_multiple:
-            lower = value - value % capabilities.size_multiple
-            problems.append(
-                f"{name} {value} is not a multiple of {capabilities.size_multiple} "
-                f"(nearest: {lower} and {lower + capabilities.size_multiple})"
-            )
-    if capabilities.needs_first_frame and request.first_frame is None and request.latents is None:
-        problems.append("it needs a first frame")
-    if request.first_frame is not None and not capabilities.takes_first_frame:
-        problems.append("it takes no first frame")
-    if request.sampling is not None and capabilities.sampling is None:
-        problems.append("it has no sampling steps, motion bucket or noise to set")
-    if request.latents is not None and not capabilities.stores_latents:
-        problems.append("it keeps no latents")
-    if request.caption is not None and not capabilities.draws_captions:
-        problems.append("it draws no captions")
-    return problems

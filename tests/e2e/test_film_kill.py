@@ -1,4 +1,4 @@
-"""A film killed with SIGKILL at ten different moments and resumed is, byte for byte, the film of a quiet run."""
+"""Killed with SIGKILL at ten moments and resumed, a film is byte for byte that of a quiet run."""
 
 import json
 import os

@@ -1,23 +1,16 @@
-"""From a storyboard and a model to requests with seeds and keys. Pure: nothing here reads or writes.
-
-Every step of a film has a **key**: the SHA-256 of its canonical request, which holds its kind, the step's
-version, the model and its revision, every parameter that the model heeds, the seed, and the keys of its
-inputs. A step whose key has an artifact need not run. Resuming, redoing one shot, and changing a
-transition or the order without touching the models all follow from this.
-"""
+"""A film's plan: every step that makes it, with requests, seeds and keys. Nothing here reads or writes."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from pathlib import Path
 
 from localvid.errors import CapabilityError, InvalidStoryboardError
+from localvid.planning.capabilities import check_request
+from localvid.planning.motion import SAMPLING_OPTIONS, sampling_for
+from localvid.planning.record import film_record
+from localvid.planning.steps import Step, StepKind, identity, step_key
 from localvid.schemas import (
-    MAX_SEED,
     Caption,
     FilmOptions,
     FilmRecord,
@@ -25,41 +18,11 @@ from localvid.schemas import (
     KeyframeRequest,
     ModelCapabilities,
     ModelManifest,
-    ModelUse,
-    SamplingSettings,
     Shot,
     Storyboard,
     Transition,
     VideoRequest,
 )
-
-
-class StepKind(StrEnum):
-    STORYBOARD = "storyboard"
-    KEYFRAME = "keyframe"
-    LAST_FRAME = "last_frame"
-    LATENTS = "latents"
-    CLIP = "clip"
-    FILM = "film"
-
-
-_STEP_VERSIONS = {
-    StepKind.STORYBOARD: 1,
-    StepKind.KEYFRAME: 1,
-    StepKind.LAST_FRAME: 1,
-    StepKind.LATENTS: 1,
-    StepKind.CLIP: 1,
-    StepKind.FILM: 1,
-}
-"""Raised when the code behind a kind of step gives other results for the same request."""
-
-
-class Step(Frozen):
-    """One step: its key is known before anything runs."""
-
-    kind: StepKind
-    key: str
-    label: str
 
 
 class ShotPlan(Frozen):
@@ -98,53 +61,6 @@ class FilmPlan(Frozen):
         for shot in self.shots:
             yield from (step for step in (shot.keyframe, shot.latents, shot.clip) if step is not None)
         yield self.film
-
-
-def derive_seed(seed: int, *parts: str | int) -> int:
-    """A seed that depends on `seed` and the parts, and on nothing else."""
-    digest = hashlib.sha256(json.dumps([seed, *parts]).encode()).digest()
-    return int.from_bytes(digest[:4]) & MAX_SEED
-
-
-def assign_seeds(storyboard: Storyboard, seed: int) -> Storyboard:
-    """The storyboard with a seed for every shot that has none.
-
-    A seed depends on `seed` and the shot's words (and, among equal words, on the order), not on the
-    shot's place: shots can be moved, added and removed without changing what the others look like.
-    """
-    seen: Counter[str] = Counter()
-    shots = []
-    for shot in storyboard.shots:
-        if shot.seed is None:
-            shots.append(
-                shot.model_copy(update={"seed": derive_seed(seed, shot.description, seen[shot.description])})
-            )
-        else:
-            shots.append(shot)
-        seen[shot.description] += 1
-    return storyboard.model_copy(update={"shots": tuple(shots)})
-
-
-def step_key(kind: StepKind, parameters: Mapping[str, object], *, inputs: tuple[str, ...] = ()) -> str:
-    """The key of a step; `parameters` must be of JSON's types."""
-    canonical = {
-        "kind": kind.value,
-        "version": _STEP_VERSIONS[kind],
-        "parameters": parameters,
-        "inputs": inputs,
-    }
-    text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def storyboard_step(prompt: str, *, num_shots: int, seed: int, writer: ModelManifest) -> Step:
-    """The step that writes the storyboard."""
-    parameters = {"prompt": prompt, "num_shots": num_shots, "seed": seed, **_identity(writer)}
-    return Step(
-        kind=StepKind.STORYBOARD,
-        key=step_key(StepKind.STORYBOARD, parameters),
-        label="writing the storyboard",
-    )
 
 
 def plan_film(
@@ -203,120 +119,6 @@ def plan_film(
     )
 
 
-def film_record(
-    storyboard: Storyboard,
-    options: FilmOptions,
-    *,
-    prompt: str,
-    video: ModelManifest,
-    painter: ModelManifest | None,
-    version: str,
-) -> FilmRecord:
-    """How the film is made, with paths reduced to file names and no output path."""
-    shots = tuple(
-        shot.model_copy(update={"reference_image": Path(shot.reference_image.name)})
-        if shot.reference_image
-        else shot
-        for shot in storyboard.shots
-    )
-    image = options.reference_image
-    return FilmRecord(
-        localvid=version,
-        prompt=prompt,
-        storyboard=storyboard.model_copy(update={"shots": shots}),
-        options=options.model_copy(
-            update={
-                "output": None,
-                "reference_image": Path(image.name) if image else None,
-                "llm": Path(options.llm).name,
-            }
-        ),
-        models=tuple(_use(model) for model in (painter, video) if model is not None),
-    )
-
-
-# --- what a model can do -------------------------------------------------------------------------
-
-
-def check_request(request: VideoRequest, capabilities: ModelCapabilities) -> None:
-    """Raise CapabilityError with every reason why a model with these capabilities cannot make the clip."""
-    problems = capability_problems(request, capabilities)
-    if problems:
-        raise CapabilityError(
-            f"{request.model_id}: " + "; ".join(problems),
-            hint="`localvid list-models` shows what each model can do",
-        )
-
-
-def capability_problems(request: VideoRequest, capabilities: ModelCapabilities) -> list[str]:
-    """Each reason why a model with these capabilities cannot make the clip; empty if it can."""
-    problems = []
-    for name, value, allowed in (
-        ("width", request.width, capabilities.width),
-        ("height", request.height, capabilities.height),
-        ("num_frames", request.num_frames, capabilities.num_frames),
-        ("fps", request.fps, capabilities.fps),
-    ):
-        if value not in allowed:
-            problems.append(f"{name} {value} is outside {allowed}")
-    for name, value in (("width", request.width), ("height", request.height)):
-        if value % capabilities.size_multiple:
-            lower = value - value % capabilities.size_multiple
-            problems.append(
-                f"{name} {value} is not a multiple of {capabilities.size_multiple} "
-                f"(nearest: {lower} and {lower + capabilities.size_multiple})"
-            )
-    if capabilities.needs_first_frame and request.first_frame is None and request.latents is None:
-        problems.append("it needs a first frame")
-    if request.first_frame is not None and not capabilities.takes_first_frame:
-        problems.append("it takes no first frame")
-    if request.sampling is not None and capabilities.sampling is None:
-        problems.append("it has no sampling steps, motion bucket or noise to set")
-    if request.latents is not None and not capabilities.stores_latents:
-        problems.append("it keeps no latents")
-    if request.caption is not None and not capabilities.draws_captions:
-        problems.append("it draws no captions")
-    return problems
-
-
-def sampling_for(shot: Shot, defaults: SamplingSettings, options: FilmOptions) -> SamplingSettings:
-    """Sampling that gives a shot the motion it asks for, to a model that reads no words.
-
-    - `motion_bucket_id` rises with energy: a third of the model's default at energy 0, the default at
-      0.5 and 1.4 times the default at 1 (127 → 42, 127, 178), at most 255. The default and the range are
-      the model's own (its card and diffusers' pipeline); above about 127 the picture grows less stable,
-      so the upper half rises less steeply. The end points are localvid's choice. A static camera takes a
-      tenth off, since the model answers a larger bucket with camera motion too.
-    - `noise_aug_strength` is the model's default (0.02) up to energy 0.5 and three times that at 1: more
-      noise loosens the hold of the first frame (diffusers' pipeline). The factor is localvid's choice.
-    - `conditioning_fps` is the speed of playback where the user sets one, as in diffusers' pipeline, and
-      otherwise the model's default.
-
-    Whatever the options give explicitly is used as it is.
-    """
-    energy = shot.energy
-    bucket = defaults.motion_bucket_id * (
-        1 / 3 + energy * 4 / 3 if energy <= 0.5 else 1 + (energy - 0.5) * 0.8
-    )
-    if shot.camera == "static":
-        bucket *= 0.9
-    noise = defaults.noise_aug_strength * (1 + max(0.0, energy - 0.5) * 4)
-    chosen: dict[str, object] = {
-        "motion_bucket_id": max(1, min(255, round(bucket))),
-        "noise_aug_strength": round(noise, 4),
-    }
-    if options.fps is not None:
-        chosen["conditioning_fps"] = max(1, min(30, options.fps))
-    for name in _SAMPLING_OPTIONS:
-        value = getattr(options, name)
-        if value is not None:
-            chosen[name] = value
-    return SamplingSettings.model_validate({**defaults.model_dump(), **chosen})
-
-
-_SAMPLING_OPTIONS = ("num_inference_steps", "motion_bucket_id", "noise_aug_strength", "decode_chunk_size")
-
-
 def _capabilities(video: ModelManifest) -> ModelCapabilities:
     if video.capabilities is None:
         raise CapabilityError(
@@ -328,7 +130,7 @@ def _capabilities(video: ModelManifest) -> ModelCapabilities:
 def _refuse_unheeded(options: FilmOptions, video: ModelManifest) -> None:
     """An option that the model would ignore is an error: nothing is dropped in silence."""
     capabilities = _capabilities(video)
-    unheeded = [name for name in _SAMPLING_OPTIONS if getattr(options, name) is not None]
+    unheeded = [name for name in SAMPLING_OPTIONS if getattr(options, name) is not None]
     if unheeded and capabilities.sampling is None:
         flags = ", ".join("--" + name.replace("_", "-") for name in unheeded)
         raise CapabilityError(
@@ -415,7 +217,7 @@ def _plan_keyframe(
         parameters: dict[str, object] = {"image_sha256": image_digests[image], **size}
     elif painter is not None:
         words = {"description": shot.description, "style": request.style}
-        parameters = {**words, **size, "seed": request.seed, **_identity(painter)}
+        parameters = {**words, **size, "seed": request.seed, **identity(painter)}
     else:
         return None, None
     step = Step(
@@ -442,7 +244,7 @@ def _clip_steps(
     capabilities = _capabilities(video)
     inputs = (keyframe.key,) if keyframe else ()
     heeded: dict[str, object] = {
-        **_identity(video),
+        **identity(video),
         **request.model_dump(mode="json", include={"width", "height", "num_frames"}),
     }
     if capabilities.takes_text:
@@ -466,7 +268,7 @@ def _clip_steps(
         key=step_key(StepKind.LATENTS, heeded, inputs=inputs),
         label=f"sampling {name}",
     )
-    key = step_key(StepKind.CLIP, {**_identity(video), **decoding}, inputs=(latents.key,))
+    key = step_key(StepKind.CLIP, {**identity(video), **decoding}, inputs=(latents.key,))
     return latents, Step(kind=StepKind.CLIP, key=key, label=f"decoding {name}")
 
 
@@ -515,13 +317,3 @@ def _notes(shots: list[ShotPlan], capabilities: ModelCapabilities, options: Film
             f"{shots[0].clip_request.model_id} takes no camera move: "
             "it is steered by the keyframe and the amount of motion only"
         )
-
-
-def _identity(model: ModelManifest) -> dict[str, object]:
-    return {"model": model.id, "revision": model.revision or ""}
-
-
-def _use(model: ModelManifest) -> ModelUse:
-    return ModelUse(
-        role=model.kind, id=model.id, title=model.title, revision=model.revision or "", licence=model.licence
-    )

@@ -1,0 +1,21 @@
+"""From a storyboard and a model to requests with seeds and keys. Pure: nothing here reads or writes."""
+
+from localvid.planning.capabilities import capability_problems, check_request
+from localvid.planning.film import FilmPlan, ShotPlan, plan_film
+from localvid.planning.motion import sampling_for
+from localvid.planning.steps import Step, StepKind, assign_seeds, derive_seed, step_key, storyboard_step
+
+__all__ = [
+    "FilmPlan",
+    "ShotPlan",
+    "Step",
+    "StepKind",
+    "assign_seeds",
+    "capability_problems",
+    "check_request",
+    "derive_seed",
+    "plan_film",
+    "sampling_for",
+    "step_key",
+    "storyboard_step",
+]

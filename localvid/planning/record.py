@@ -1,0 +1,45 @@
+"""What a film says of how it was made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from localvid.schemas import FilmOptions, FilmRecord, ModelManifest, ModelUse, Storyboard
+
+
+def film_record(
+    storyboard: Storyboard,
+    options: FilmOptions,
+    *,
+    prompt: str,
+    video: ModelManifest,
+    painter: ModelManifest | None,
+    version: str,
+) -> FilmRecord:
+    """How the film is made, with paths reduced to file names and no output path."""
+    shots = tuple(
+        shot.model_copy(update={"reference_image": Path(shot.reference_image.name)})
+        if shot.reference_image
+        else shot
+        for shot in storyboard.shots
+    )
+    image = options.reference_image
+    return FilmRecord(
+        localvid=version,
+        prompt=prompt,
+        storyboard=storyboard.model_copy(update={"shots": shots}),
+        options=options.model_copy(
+            update={
+                "output": None,
+                "reference_image": Path(image.name) if image else None,
+                "llm": Path(options.llm).name,
+            }
+        ),
+        models=tuple(_use(model) for model in (painter, video) if model is not None),
+    )
+
+
+def _use(model: ModelManifest) -> ModelUse:
+    return ModelUse(
+        role=model.kind, id=model.id, title=model.title, revision=model.revision or "", licence=model.licence
+    )
