@@ -82,6 +82,11 @@ def load_settings(**flags: Any) -> Settings:
         ) from error
 
 
+def config_file() -> Path | None:
+    """The configuration file in use, if there is one."""
+    return _config_file(os.environ)
+
+
 def _data_home() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
 

@@ -202,6 +202,15 @@ class SamplingSettings(Frozen):
     decode_chunk_size: int = Field(ge=1, le=64)
     """Frames decoded together: fewer take less memory, and a seam may show where two chunks meet."""
 
+    @model_validator(mode="after")
+    def _guidance_rises(self) -> Self:
+        if self.min_guidance_scale > self.max_guidance_scale:
+            raise ValueError(
+                f"min_guidance_scale {self.min_guidance_scale} is above "
+                f"max_guidance_scale {self.max_guidance_scale}"
+            )
+        return self
+
 
 class ModelCapabilities(Frozen):
     """What a video model can be asked for. A request outside of it is refused before any work."""
@@ -237,9 +246,10 @@ class ModelFile(Frozen):
     """One file of a model: its path inside the repository, and what it must be."""
 
     path: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
-    bytes: int = Field(ge=0)
+    bytes: int | None = Field(default=None, ge=0)
+    """None where no size is published; the file is then held to what the hub gives for the revision."""
     sha256: Sha256 | None = None
-    """None for small text files of which no digest is published; they are held to their size alone."""
+    """None where no digest is published; the file is then held to the one that the hub gives."""
 
     @field_validator("path")
     @classmethod
@@ -249,6 +259,9 @@ class ModelFile(Frozen):
         return value
 
 
+_PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+_SAFE_REPO = r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$"
+_SAFE_REVISION = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"
 _SAFE_ADAPTER = r"^localvid\.(pipelines|llm)(\.[a-z_][a-z0-9_]*)+:[A-Z][A-Za-z0-9]*$"
 
 
@@ -260,13 +273,16 @@ class ModelManifest(Frozen):
     title: str
     adapter: Annotated[str, StringConstraints(pattern=_SAFE_ADAPTER)]
     """`module:Class`, inside localvid only: a manifest is data and must not name foreign code."""
-    requires: tuple[str, ...] = ()
+    requires: tuple[_PackageName, ...] = ()
     """Importable packages that the adapter needs, checked without importing them."""
-    repo: str | None = None
+    repo: Annotated[str, StringConstraints(pattern=_SAFE_REPO)] | None = None
     """Repository on the Hugging Face hub; None for models that need no weights."""
-    revision: str | None = None
-    """Commit of the repository, or the version of what is embedded: part of every step's key."""
-    package: str | None = None
+    revision: Annotated[str, StringConstraints(pattern=_SAFE_REVISION)] | None = None
+    """Commit of the repository, or the version of what is embedded: part of every step's key.
+
+    A branch is allowed; what it stood for when the weights were pulled is what counts.
+    """
+    package: _PackageName | None = None
     """Python package that carries the weights, in place of a repository."""
     files: tuple[ModelFile, ...] = ()
     licence: str
@@ -275,6 +291,8 @@ class ModelManifest(Frozen):
     gated: bool = False
     """The hub asks for a token of an account that accepted the licence."""
     capabilities: ModelCapabilities | None = None
+    vram_gib: float | None = Field(default=None, gt=0)
+    """GPU memory that it needs at its default size; None where that is not known."""
     settings: dict[str, int | float | str | bool] = {}
     """Defaults of keyframe and storyboard models: steps, guidance, context length, chat format."""
     notes: str = ""
@@ -285,11 +303,16 @@ class ModelManifest(Frozen):
             raise ValueError("a video model needs [capabilities]")
         if self.repo and not self.revision:
             raise ValueError("a repository needs a pinned revision")
+        if self.repo and not self.files:
+            raise ValueError("a repository needs [[files]]")
+        if self.package and len(self.files) != 1:
+            raise ValueError("a package needs exactly one of [[files]]: its weights")
         return self
 
     @property
     def total_bytes(self) -> int:
-        return sum(file.bytes for file in self.files)
+        """Size of all files together; those of unknown size count as nothing."""
+        return sum(file.bytes or 0 for file in self.files)
 
 
 class ModelInfo(Frozen):
@@ -298,6 +321,7 @@ class ModelInfo(Frozen):
     manifest: ModelManifest
     available: bool
     reason: str = ""
+    """Why it does not run; of an available model, why it may not (too little GPU memory)."""
     remedy: str = ""
     source: Path | None = None
     """Resolved snapshot directory or weights file; None where nothing is needed or nothing is here."""

@@ -1,0 +1,156 @@
+"""The manifests: those that localvid ships and the user's own, read and checked; nothing is looked up."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from pydantic import ValidationError
+
+from localvid.config import Settings
+from localvid.errors import InvalidRequestError, InvalidSettingsError
+from localvid.schemas import ModelKind, ModelManifest, explain
+
+_LLAMA_WRITER = "localvid.llm.llama:LlamaWriter"
+_PICKLED = frozenset({".bin", ".ckpt", ".pkl", ".pt", ".pth"})
+_EDGE_BYTES = 64 * 1024
+
+
+def load_manifests(settings: Settings) -> dict[str, ModelManifest]:
+    """All manifests by id: the shipped ones, then `<workspace>/models/*.toml`, which may replace them.
+
+    Raises InvalidSettingsError with the file and the key for a manifest that cannot be used, and for two
+    of the user's files with one id.
+    """
+    manifests = {manifest.id: manifest for manifest in map(read_manifest, sorted(_shipped().glob("*.toml")))}
+    own: dict[str, Path] = {}
+    for path in sorted((settings.workspace / "models").glob("*.toml")):
+        manifest = read_manifest(path)
+        if manifest.id in own:
+            raise InvalidSettingsError(
+                f"{path}: id: {manifest.id} is taken by {own[manifest.id]}",
+                hint="give each manifest its own id",
+            )
+        own[manifest.id] = path
+        manifests[manifest.id] = manifest
+    return manifests
+
+
+def read_manifest(path: Path) -> ModelManifest:
+    """One manifest from its file; raises InvalidSettingsError with the file and the key."""
+    hint = "models/README.md describes a manifest"
+    try:
+        manifest = ModelManifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InvalidSettingsError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSettingsError(f"{path} is not valid TOML: {error}", hint=hint) from error
+    except ValidationError as error:
+        raise InvalidSettingsError(f"{path}: {explain(error)}", hint=hint) from error
+    for index, file in enumerate(manifest.files):
+        if PurePosixPath(file.path).suffix in _PICKLED:
+            raise InvalidSettingsError(
+                f"{path}: files.{index}.path: {file.path} may be pickled, which runs code when it is loaded",
+                hint="name safetensors or GGUF files, as models/README.md says",
+            )
+    return manifest
+
+
+def find_manifest(
+    name: str, manifests: Iterable[ModelManifest], kind: ModelKind | None = None
+) -> ModelManifest:
+    """The manifest with this id, or with this short name ("svd-xt"), among those of `kind`.
+
+    Raises InvalidRequestError with the closest names.
+    """
+    candidates = [manifest for manifest in manifests if kind in (None, manifest.kind)]
+    for manifest in candidates:
+        if name == manifest.id:
+            return manifest
+    wanted = name.lower()
+    matches = [manifest for manifest in candidates if wanted in (manifest.id, short_name(manifest))]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise InvalidRequestError(
+            f"{name} is the short name of several models", hint="use " + " or ".join(m.id for m in matches)
+        )
+    raise InvalidRequestError(
+        f"there is no {kind.value + ' ' if kind else ''}model {name!r}", hint=_suggestion(wanted, candidates)
+    )
+
+
+def short_name(manifest: ModelManifest) -> str:
+    """The part of the id after its colon."""
+    return manifest.id.partition(":")[2]
+
+
+def gguf_manifest(path: Path) -> ModelManifest:
+    """A manifest made for a user's own GGUF file; its revision stands for the file's contents.
+
+    Raises InvalidRequestError if there is no such file or it is not GGUF.
+    """
+    check_gguf(path)
+    stem = re.sub(r"[^a-z0-9.-]+", "-", path.stem.lower()).strip("-.") or "model"
+    return ModelManifest(
+        id=f"llm:{stem}",
+        kind=ModelKind.STORYBOARD,
+        title=path.name,
+        adapter=_LLAMA_WRITER,
+        requires=("llama_cpp",),
+        revision=fingerprint(path),
+        licence="not known: a file of the user's",
+    )
+
+
+def check_gguf(path: Path) -> None:
+    """Raise InvalidRequestError unless `path` is a file that starts as GGUF files do."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise InvalidRequestError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="name a GGUF file, or a model of `localvid list-models`",
+        ) from error
+    if magic != b"GGUF":
+        raise InvalidRequestError(
+            f"{path} is not a GGUF file", hint="name a GGUF file: other formats are not read"
+        )
+
+
+def fingerprint(path: Path) -> str:
+    """What tells one file or directory of weights from another, for the keys of steps: "local-1f0c…".
+
+    It covers names, sizes and both ends of every file, not all bytes, which would take minutes; so it is not
+    the place to detect tampering. A copy elsewhere has the same fingerprint.
+    """
+    digest = hashlib.sha256()
+    files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+    for item in files:
+        size = item.stat().st_size
+        digest.update(f"{item.relative_to(path).as_posix() if item != path else ''}\0{size}\0".encode())
+        with item.open("rb") as file:
+            digest.update(file.read(_EDGE_BYTES))
+            file.seek(max(0, size - _EDGE_BYTES))
+            digest.update(file.read(_EDGE_BYTES))
+    return f"local-{digest.hexdigest()[:24]}"
+
+
+def _shipped() -> Path:
+    """Beside the package in a checkout, inside it in an installed wheel."""
+    package = Path(__file__).parents[1]
+    installed = package / "models"
+    return installed if installed.is_dir() else package.parent / "models"
+
+
+def _suggestion(name: str, candidates: list[ModelManifest]) -> str:
+    by_name = {short_name(manifest): manifest.id for manifest in candidates}
+    by_name.update({manifest.id: manifest.id for manifest in candidates})
+    close = dict.fromkeys(by_name[match] for match in difflib.get_close_matches(name, by_name, n=3))
+    meant = f"did you mean {' or '.join(close)}? " if close else ""
+    return f"{meant}`localvid list-models` shows all"

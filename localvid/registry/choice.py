@@ -1,0 +1,126 @@
+"""Which model serves a request: the one that was named, or for "auto" the best that runs here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from localvid.config import Settings
+from localvid.errors import NotAvailableError
+from localvid.gpu import detect_cuda
+from localvid.registry.availability import inspect
+from localvid.registry.catalogue import find_manifest, gguf_manifest, load_manifests
+from localvid.schemas import Frozen, ModelInfo, ModelKind
+
+AUTO = "auto"
+_VIDEO_PREFERENCE = ("local:svd-xt", "local:svd-xt-1-1", "local:svd")
+_ANIMATIC = "local:animatic"
+_STILL = "local:animatic-still"
+_OUTLINE = "llm:outline"
+
+
+class Choice(Frozen):
+    """A model, and what the user should be told about the choice; empty where there is nothing to tell."""
+
+    info: ModelInfo
+    said: str = ""
+
+
+def list_models(settings: Settings) -> list[ModelInfo]:
+    """Every known model with its availability: video models first, then keyframe, then storyboard models.
+
+    Asks no host and imports no torch. Raises InvalidSettingsError for a broken manifest.
+    """
+    cuda = detect_cuda()
+    order = list(ModelKind)
+    manifests = sorted(load_manifests(settings).values(), key=lambda m: (order.index(m.kind), m.id))
+    return [inspect(manifest, settings, cuda) for manifest in manifests]
+
+
+def get_model(model_id: str, settings: Settings, kind: ModelKind | None = None) -> ModelInfo:
+    """One model by its id or short name ("svd-xt"); among storyboard models also by the path of a GGUF file.
+
+    Raises InvalidRequestError with the closest names, or if the path is not a GGUF file.
+    """
+    if kind in (None, ModelKind.STORYBOARD) and model_id.lower().endswith(".gguf"):
+        path = Path(model_id).expanduser().absolute()
+        manifest = gguf_manifest(path)
+        info = inspect(manifest, settings, detect_cuda())
+        return info.model_copy(update={"source": path})
+    manifest = find_manifest(model_id, load_manifests(settings).values(), kind)
+    return inspect(manifest, settings, detect_cuda())
+
+
+def require(info: ModelInfo) -> None:
+    """Raise NotAvailableError, with what to do, if the model does not run here."""
+    if not info.available:
+        raise NotAvailableError(f"{info.manifest.id} does not run here: {info.reason}", hint=info.remedy)
+
+
+def choose_video_model(settings: Settings, asked: str = AUTO) -> Choice:
+    """The named video model, available or not; for "auto" a Stable Video Diffusion that a GPU here can run,
+    else the animatic, with the reason."""
+    asked = settings.model if asked == AUTO else asked
+    if asked != AUTO:
+        return Choice(info=get_model(asked, settings, ModelKind.VIDEO))
+    infos = _by_id(settings, ModelKind.VIDEO)
+    if why := _no_gpu(settings):
+        return _fallback(infos[_ANIMATIC], why)
+    candidates = [infos[model_id] for model_id in _VIDEO_PREFERENCE]
+    best = next((info for info in candidates if _runs_well(info)), None)
+    return Choice(info=best) if best else _fallback(infos[_ANIMATIC], _why_not(candidates[0]))
+
+
+def choose_keyframe_model(settings: Settings, asked: str = AUTO) -> Choice:
+    """The named keyframe model; for "auto" the largest that is downloaded and fits a GPU here, else the
+    animatic's painter, with the reason."""
+    asked = settings.keyframe_model if asked == AUTO else asked
+    if asked != AUTO:
+        return Choice(info=get_model(asked, settings, ModelKind.KEYFRAME))
+    infos = _by_id(settings, ModelKind.KEYFRAME)
+    if why := _no_gpu(settings):
+        return _fallback(infos[_STILL], why)
+    candidates = _largest_first(info for info in infos.values() if info.manifest.id != _STILL)
+    best = next((info for info in candidates if _runs_well(info)), None)
+    return Choice(info=best) if best else _fallback(infos[_STILL], _why_not(candidates[-1]))
+
+
+def choose_writer(settings: Settings, asked: str = AUTO) -> Choice:
+    """The named storyboard model, or the GGUF file of that path; for "auto" the largest language model that
+    is here, else the outline, with the reason."""
+    asked = settings.llm if asked == AUTO else asked
+    if asked != AUTO:
+        return Choice(info=get_model(asked, settings, ModelKind.STORYBOARD))
+    infos = _by_id(settings, ModelKind.STORYBOARD)
+    candidates = _largest_first(info for info in infos.values() if info.manifest.id != _OUTLINE)
+    best = next((info for info in candidates if info.available), None)
+    return Choice(info=best) if best else _fallback(infos[_OUTLINE], _why_not(candidates[-1]))
+
+
+def _by_id(settings: Settings, kind: ModelKind) -> dict[str, ModelInfo]:
+    return {info.manifest.id: info for info in list_models(settings) if info.manifest.kind is kind}
+
+
+def _runs_well(info: ModelInfo) -> bool:
+    """Available, and nothing speaks against it."""
+    return info.available and not info.reason
+
+
+def _largest_first(infos: Iterable[ModelInfo]) -> list[ModelInfo]:
+    return sorted(infos, key=lambda info: (info.manifest.total_bytes, info.manifest.id), reverse=True)
+
+
+def _no_gpu(settings: Settings) -> str:
+    """Why no diffusion model should be chosen unasked; empty if one may be."""
+    if settings.device == "cpu":
+        return "diffusion on the CPU, as the device is set, takes hours a clip"
+    problem = detect_cuda().problem
+    return f"there is no CUDA GPU to use: {problem}" if problem else ""
+
+
+def _why_not(info: ModelInfo) -> str:
+    return f"{info.manifest.id} does not serve: {info.reason} ({info.remedy})"
+
+
+def _fallback(info: ModelInfo, why: str) -> Choice:
+    return Choice(info=info, said=f"{info.manifest.id} is used, because {why}")

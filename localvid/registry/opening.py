@@ -1,0 +1,58 @@
+"""Opening a model: its adapter's module is imported here, late and by the name in its manifest."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from localvid.config import Settings
+from localvid.errors import NotAvailableError
+from localvid.llm.base import StoryboardWriter
+from localvid.pipelines.base import KeyframePainter, VideoModel
+from localvid.registry.availability import install_command
+from localvid.registry.choice import require
+from localvid.schemas import ModelInfo, ModelKind
+
+
+def open_video_model(info: ModelInfo, settings: Settings) -> VideoModel:
+    """The video model, not yet loaded; to be used as a context manager. Raises NotAvailableError."""
+    adapter: VideoModel = _construct(info, settings, ModelKind.VIDEO)
+    return adapter
+
+
+def open_painter(info: ModelInfo, settings: Settings) -> KeyframePainter:
+    """The keyframe painter, not yet loaded; to be used as a context manager. Raises NotAvailableError."""
+    adapter: KeyframePainter = _construct(info, settings, ModelKind.KEYFRAME)
+    return adapter
+
+
+def open_writer(info: ModelInfo, settings: Settings) -> StoryboardWriter:
+    """The storyboard writer, not yet loaded; to be used as a context manager. Raises NotAvailableError."""
+    adapter: StoryboardWriter = _construct(info, settings, ModelKind.STORYBOARD)
+    return adapter
+
+
+def _construct(info: ModelInfo, settings: Settings, kind: ModelKind) -> Any:
+    manifest = info.manifest
+    if manifest.kind is not kind:
+        raise TypeError(f"{manifest.id} is a {manifest.kind} model and was opened as a {kind} model")
+    require(info)
+    module_name, _, class_name = manifest.adapter.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "localvid"):
+            raise NotAvailableError(
+                f"{manifest.id} does not load: {error}", hint="install localvid anew"
+            ) from error
+        raise NotAvailableError(
+            f"{manifest.id} does not load: the package {package} is missing or broken ({error})",
+            hint=install_command(package),
+        ) from error
+    adapter = getattr(module, class_name, None)
+    if adapter is None:
+        raise NotAvailableError(
+            f"{manifest.id}: {module_name} has no {class_name}", hint="mend the manifest's adapter"
+        )
+    return adapter(info, settings)
