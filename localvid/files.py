@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +37,26 @@ def writing(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def check_output(output: Path) -> None:
+    """Find out before any work whether `output`, existing or not, can be written; nothing is left behind.
+
+    Raises InvalidRequestError if it is a folder or lies in what is no folder, WorkspaceError if its folder,
+    or the nearest one that exists, cannot be written to.
+    """
+    output = output.expanduser().absolute()
+    if output.is_dir():
+        raise InvalidRequestError(f"{output} is a folder", hint="name a file in it")
+    folder = next(parent for parent in output.parents if parent.exists())
+    if not folder.is_dir():
+        raise InvalidRequestError(f"{folder} is not a folder", hint="name an output in a folder")
+    try:
+        # Asking for permission bits is not enough: root has them all, on a read-only disk too.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise as_workspace_error(error, output) from error
+
+
 def flush(path: Path) -> None:
     """Return when the file's bytes, or the folder's entries, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -42,6 +64,12 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of the file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def as_workspace_error(error: OSError, path: Path) -> WorkspaceError:

@@ -19,15 +19,18 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from localvid import __version__, media, registry
+from localvid import __version__, registry
 from localvid.config import Settings, load_settings
 from localvid.errors import (
+    InvalidImageError,
     InvalidRequestError,
     JobCancelledError,
     JobInterruptedError,
     LocalvidError,
     StoppedError,
 )
+from localvid.files import check_output, digest
+from localvid.media import containers, images
 from localvid.planning import FilmPlan, Step, assign_seeds, plan_film
 from localvid.schemas import (
     MAX_PROMPT_CHARACTERS,
@@ -37,6 +40,7 @@ from localvid.schemas import (
     ModelKind,
     OnProgress,
     Progress,
+    Shot,
     Storyboard,
     Transition,
     VideoJob,
@@ -51,6 +55,10 @@ logger = logging.getLogger(__name__)
 
 ProgressCallback = Callable[[str, float, int | None], None]
 """The simple form of progress: what is done, percent of the whole film, the shot (from 1) or None."""
+
+
+_ANY_STORYBOARD = Storyboard(shots=(Shot(description="unwritten"),))
+"""Planned in place of one that is not written yet, so that options which fit no storyboard fail at once."""
 
 
 class VideoOrchestrator:
@@ -115,7 +123,7 @@ class VideoOrchestrator:
             # Without a seed of its own a storyboard means the same film each time it is rendered.
             seed = 0 if seed is None else seed
             storyboard = assign_seeds(storyboard, seed)
-            self.plan(storyboard, options, prompt=prompt)
+        self.plan(storyboard or _ANY_STORYBOARD, options, prompt=prompt)
         if seed is None:
             seed = secrets.randbelow(MAX_SEED + 1)
         return self.store.create_job(prompt=prompt, options=options, seed=seed, storyboard=storyboard)
@@ -135,15 +143,20 @@ class VideoOrchestrator:
         )
 
     def preview(
-        self, storyboard: Storyboard | None, options: FilmOptions
+        self, storyboard: Storyboard | None, options: FilmOptions, *, prompt: str = ""
     ) -> tuple[FilmOptions, FilmPlan | None]:
-        """The options with models chosen, and the plan where there is a storyboard; records nothing."""
+        """The options with models chosen, and the plan where there is a storyboard; records nothing.
+
+        Raises as `create_job` does.
+        """
         resolved = self._resolve(options, storyboard)
-        return resolved, self.plan(storyboard, resolved) if storyboard else None
+        prompt = _checked_prompt(prompt, storyboard)
+        plan = self.plan(storyboard or _ANY_STORYBOARD, resolved, prompt=prompt)
+        return resolved, plan if storyboard else None
 
     def is_made(self, step: Step) -> bool:
         """Whether the step's artifact is in the workspace, so that it will not run."""
-        return self.store.find(step.key) is not None
+        return self.settings.workspace.exists() and self.store.find(step.key) is not None
 
     def execute_job(
         self,
@@ -254,7 +267,10 @@ class VideoOrchestrator:
     def _resolve(self, options: FilmOptions, storyboard: Storyboard | None) -> FilmOptions:
         """The options with every "auto" settled, images checked and paths absolute."""
         for path in _images(storyboard, options):
-            media.images.check_image(path)
+            images.read_image(path)
+        if options.output is not None:
+            containers.output_format(options.output)
+            check_output(options.output)
         video = self._choose(registry.choose_video_model(self.settings, options.model))
         changes: dict[str, object] = {"model": video.manifest.id}
         if storyboard is None:
@@ -321,8 +337,13 @@ def _images(storyboard: Storyboard | None, options: FilmOptions) -> list[Path]:
     return list(dict.fromkeys(path for path in named if path is not None))
 
 
-def _image_digests(images: Iterable[Path]) -> dict[Path, str]:
-    return {path: media.images.digest(path) for path in images}
+def _image_digests(paths: Iterable[Path]) -> dict[Path, str]:
+    try:
+        return {path: digest(path) for path in paths}
+    except OSError as error:
+        raise InvalidImageError(
+            f"{error.filename} cannot be read: {error.strerror}", hint="put the image back, or name another"
+        ) from error
 
 
 def _needs_painter(video: ModelInfo, storyboard: Storyboard | None, options: FilmOptions) -> bool:

@@ -12,10 +12,15 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from localvid import media, registry
+from localvid import registry
 from localvid.config import Settings
 from localvid.errors import GenerationFailedError, JobCancelledError, JobInterruptedError
 from localvid.files import writing
+from localvid.media.check import check_clip
+from localvid.media.extract import extract_frame
+from localvid.media.images import fit_image
+from localvid.media.join import join_clips
+from localvid.media.metadata import RECORD
 from localvid.pipelines.base import KeyframePainter, VideoModel
 from localvid.planning import FilmPlan, ShotPlan, Step, StepKind, assign_seeds, storyboard_step
 from localvid.schemas import ModelKind, OnProgress, Progress, Stage, Storyboard
@@ -101,7 +106,7 @@ class FilmRun:
                 request = shot.keyframe_request
                 if request.reference_image is not None:
                     partial = self._new_file(".png")
-                    media.images.fit_image(
+                    fit_image(
                         request.reference_image, partial, width=request.width, height=request.height
                     )
                 else:
@@ -138,7 +143,7 @@ class FilmRun:
             self._bar.enter(Stage.CLIPS, shot.keyframe, shot=shot, num_shots=num_shots)
             if not self._reused(shot.keyframe):
                 partial = self._new_file(".png")
-                media.extract.extract_last_frame(self._artifact(previous.clip), partial)
+                extract_frame(self._artifact(previous.clip), partial, index=-1)
                 self._publish(shot.keyframe, partial)
         if self._store.find(shot.clip.key) is not None:
             for step in (shot.latents, shot.clip):
@@ -166,7 +171,7 @@ class FilmRun:
         self._bar.enter(Stage.JOIN, plan.film)
         if not self._reused(plan.film):
             partial = self._new_file(plan.container)
-            media.join.join_clips(
+            join_clips(
                 [self._artifact(shot.clip) for shot in plan.shots],
                 plan.transitions,
                 partial,
@@ -213,12 +218,13 @@ class FilmRun:
 
     def _look_at(self, clip: Path, shot: ShotPlan) -> None:
         """A valid mp4 is not success: a clip that shows nothing fails, a frozen one is reported."""
-        finding = media.check.check_clip(clip)
+        finding = check_clip(clip)
         if finding is None:
             return
-        if finding.kind == "frozen":
-            if shot.shot.energy > 0 or shot.shot.camera != "static":
-                self._on_notice(f"shot {shot.index + 1} does not move: {finding.detail}")
+        if finding.kind == "frozen" or shot.clip_request.sampling is None:
+            still = shot.shot.energy == 0 and shot.shot.camera == "static"
+            if not (finding.kind == "frozen" and still):
+                self._on_notice(f"shot {shot.index + 1}: {finding.detail}")
             return
         raise GenerationFailedError(
             f"shot {shot.index + 1} shows nothing: {finding.detail}",
@@ -293,5 +299,5 @@ def _tags(plan: FilmPlan) -> dict[str, str]:
     return {
         "title": storyboard.title or storyboard.prompt[:80],
         "comment": f"Made with localvid {plan.record.localvid}",
-        media.metadata.RECORD_KEY: plan.record.model_dump_json(exclude_none=True),
+        RECORD: plan.record.model_dump_json(exclude_none=True),
     }
