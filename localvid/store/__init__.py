@@ -1,0 +1,12 @@
+"""Jobs, finished steps and their artifacts: rows in a database, files under their own sha256.
+
+Importing this package imports SQLAlchemy, so it is imported where a workspace is opened and not before.
+"""
+
+from __future__ import annotations
+
+from localvid.store.lease import JobLease
+from localvid.store.records import Amount, Cleaned, JobStep, Usage
+from localvid.store.store import Store
+
+__all__ = ["Amount", "Cleaned", "JobLease", "JobStep", "Store", "Usage"]

@@ -1,0 +1,91 @@
+"""The history of the tables: numbered functions, applied in order, never changed once released.
+
+Each is written in SQL that SQLite and PostgreSQL both read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection, func, insert, inspect, select
+
+from localvid.errors import WorkspaceError
+from localvid.store.database import Database
+from localvid.store.tables import schema_version
+
+
+def migrate(database: Database, migrations: Sequence[Callable[[Connection], None]] | None = None) -> None:
+    """Bring the tables up to date in one transaction; two processes may call it at once.
+
+    Raises WorkspaceError if a newer localvid made them.
+    """
+    migrations = MIGRATIONS if migrations is None else migrations
+    with database.read() as connection:
+        if _version(connection, len(migrations)) == len(migrations):
+            return
+    with database.write() as connection:
+        for number in range(_version(connection, len(migrations)) + 1, len(migrations) + 1):
+            migrations[number - 1](connection)
+            connection.execute(insert(schema_version).values(version=number))
+
+
+def _version(connection: Connection, known: int) -> int:
+    if not inspect(connection).has_table(schema_version.name):
+        return 0
+    version: int = connection.execute(select(func.max(schema_version.c.version))).scalar() or 0
+    if version > known:
+        raise WorkspaceError(
+            f"the workspace was made by a newer localvid (schema {version}, this one knows {known})",
+            hint="update localvid, or choose another --workspace",
+        )
+    return version
+
+
+def _m001_jobs_steps_artifacts(connection: Connection) -> None:
+    for statement in (
+        "CREATE TABLE schema_version (version INTEGER PRIMARY KEY)",
+        """CREATE TABLE jobs (
+            id TEXT NOT NULL PRIMARY KEY,
+            status TEXT NOT NULL,
+            prompt TEXT NOT NULL,
+            options TEXT NOT NULL,
+            seed BIGINT NOT NULL,
+            storyboard TEXT,
+            output TEXT,
+            error TEXT NOT NULL,
+            hint TEXT NOT NULL,
+            created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+            updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
+            lease_owner TEXT,
+            lease_expires_at TIMESTAMP WITH TIME ZONE,
+            cancel_requested BOOLEAN NOT NULL
+        )""",
+        "CREATE INDEX jobs_by_age ON jobs (created_at, id)",
+        "CREATE INDEX jobs_by_status ON jobs (status, created_at, id)",
+        "CREATE INDEX jobs_by_owner ON jobs (lease_owner)",
+        """CREATE TABLE job_steps (
+            job_id TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            key TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            label TEXT NOT NULL,
+            PRIMARY KEY (job_id, position),
+            FOREIGN KEY (job_id) REFERENCES jobs (id) ON DELETE CASCADE
+        )""",
+        "CREATE INDEX job_steps_by_key ON job_steps (key)",
+        """CREATE TABLE artifacts (
+            address TEXT NOT NULL PRIMARY KEY,
+            bytes BIGINT NOT NULL
+        )""",
+        """CREATE TABLE steps (
+            key TEXT NOT NULL PRIMARY KEY,
+            kind TEXT NOT NULL,
+            address TEXT NOT NULL,
+            FOREIGN KEY (address) REFERENCES artifacts (address)
+        )""",
+        "CREATE INDEX steps_by_address ON steps (address)",
+    ):
+        connection.exec_driver_sql(statement)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_m001_jobs_steps_artifacts,)

@@ -1,0 +1,302 @@
+"""The workspace, opened: jobs and their rows, artifacts and their files, leases, upkeep.
+
+```
+<workspace>/localvid.sqlite3   rows
+            artifacts/ab/ab…   what finished steps made, under its sha256
+            films/             finished films, the user's
+            tmp/<owner>/       what is being written, one folder for each process
+            ballast            1 MiB, given up to record a failure when the disk is full
+```
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from secrets import token_hex
+from types import TracebackType
+from typing import Self
+
+from localvid.errors import InvalidRequestError, WorkspaceError
+from localvid.files import as_workspace_error
+from localvid.schemas import FilmOptions, JobStatus, Storyboard, VideoJob
+from localvid.store import jobs as job_rows
+from localvid.store import owners
+from localvid.store.artifacts import ArtifactFiles
+from localvid.store.database import Database
+from localvid.store.filesystems import refuse_network, type_of
+from localvid.store.lease import JobLease
+from localvid.store.migrations import migrate
+from localvid.store.records import Cleaned, JobStep, Usage
+from localvid.store.space import Space
+from localvid.store.steps import artifact_of, forget_artifact
+from localvid.store.upkeep import Upkeep
+
+_DATABASE = "localvid.sqlite3"
+
+
+class Store:
+    """One workspace, open. Any number of processes may have it open at once; safe to use from threads.
+
+    Opening makes the folder where there is none, brings the tables up to date, and removes the temporaries
+    of processes that died. Raises WorkspaceError where the folder or the rows cannot be used.
+    """
+
+    def __init__(self, workspace: Path, *, min_free_bytes: int = 0) -> None:
+        self.workspace = workspace.absolute()
+        self.films = self.workspace / "films"
+        self._temporaries = self.workspace / "tmp"
+        filesystem = type_of(self.workspace)
+        refuse_network(self.workspace, filesystem)
+        self._files = ArtifactFiles(self.workspace / "artifacts")
+        self._space = Space(self.workspace, min_free_bytes=min_free_bytes)
+        self._owner = owners.Owner(self._temporaries)
+        self._leased: set[str] = set()
+        self._mutex = threading.Lock()
+        _make_folders(self.workspace, self._files.root, self.films, self._temporaries)
+        self._database = Database(self.workspace / _DATABASE, filesystem=filesystem)
+        self._upkeep = Upkeep(self._database, self._files, films=self.films, temporaries=self._temporaries)
+        try:
+            self._space.spend(lambda: migrate(self._database))
+            self._settle_orphans()
+            owners.sweep(self._temporaries)
+            self._space.set_ballast()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def owner(self) -> str:
+        """The name under which this store holds leases: host, process id and chance."""
+        return self._owner.name
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove this store's temporaries and let go of the database; leases are given back before."""
+        self._owner.close()
+        self._database.close()
+
+    # --- jobs ------------------------------------------------------------------------------------
+
+    def create_job(
+        self, *, prompt: str, options: FilmOptions, seed: int, storyboard: Storyboard | None = None
+    ) -> VideoJob:
+        """Record a pending job. Ids such as `20261122-7f3kc09q` sort by age and are safe in file names."""
+        with self._database.write() as connection:
+            job_id = job_rows.add(
+                connection, prompt=prompt, options=options, seed=seed, storyboard=storyboard
+            )
+            row = job_rows.row_of(connection, job_id)
+            return job_rows.read(connection, row, self.workspace)
+
+    def get_job(self, job_id: str) -> VideoJob:
+        """The job of that id, of an id that begins so, or of an id whose last part begins so.
+
+        Raises JobNotFoundError if there is none or more than one.
+        """
+        self._settle_orphans()
+        with self._database.read() as connection:
+            row = job_rows.row_of(connection, job_id)
+            return job_rows.read(connection, row, self.workspace)
+
+    def list_jobs(
+        self, *, limit: int = 50, offset: int = 0, status: JobStatus | None = None
+    ) -> list[VideoJob]:
+        """Jobs, newest first. A job that this version cannot read is listed with the reason as its error."""
+        self._settle_orphans()
+        with self._database.read() as connection:
+            rows = job_rows.page(connection, limit=limit, offset=offset, status=status)
+            return job_rows.read_page(connection, rows, self.workspace)
+
+    def steps_of(self, job_id: str) -> list[JobStep]:
+        """The steps of the job's plan, in order; empty until the storyboard is written."""
+        with self._database.read() as connection:
+            return job_rows.steps_of(connection, job_rows.resolve(connection, job_id))
+
+    def update_job(
+        self,
+        job_id: str,
+        *,
+        storyboard: Storyboard | None = None,
+        options: FilmOptions | None = None,
+        seed: int | None = None,
+    ) -> VideoJob:
+        """Change what is not None of a job that nobody works on; it is pending then, whatever it was.
+
+        Raises JobBusyError if a live process holds the job.
+        """
+        values: dict[str, object] = {"status": JobStatus.PENDING, "error": "", "hint": ""}
+        if storyboard is not None:
+            values["storyboard"] = job_rows.to_json(storyboard)
+        if options is not None:
+            values["options"] = job_rows.to_json(options)
+        if seed is not None:
+            values["seed"] = seed
+        with self._database.write() as connection:
+            row = job_rows.row_of(connection, job_id)
+            if job_rows.is_busy(row, self._temporaries):
+                raise job_rows.busy(row)
+            job_rows.set_values(connection, row.id, **values, lease_owner=None, lease_expires_at=None)
+            return job_rows.read(connection, job_rows.row_of(connection, row.id), self.workspace)
+
+    def delete_job(self, job_id: str) -> int:
+        """Remove the job, its film in `films/` and what no other job refers to; return the bytes freed.
+
+        A film that the user had written elsewhere stays. Raises JobBusyError if a live process holds it.
+        """
+        return self._space.spend(lambda: self._upkeep.delete_job(job_id))
+
+    def request_cancel(self, job_id: str) -> JobStatus:
+        """Ask whoever works on the job to stop; a job that nobody works on is cancelled at once.
+
+        Returns the status that the row has now. Raises InvalidRequestError if the job has ended.
+        """
+        with self._database.write() as connection:
+            row = job_rows.row_of(connection, job_id)
+            if row.status in (JobStatus.DONE, JobStatus.FAILED):
+                raise InvalidRequestError(
+                    f"job {row.id} is {row.status} already, there is nothing to cancel",
+                    hint=f"remove it with: localvid delete-job {row.id}",
+                )
+            if job_rows.is_busy(row, self._temporaries):
+                job_rows.set_values(connection, row.id, cancel_requested=True)
+                return JobStatus.RUNNING
+            job_rows.set_values(
+                connection,
+                row.id,
+                status=JobStatus.CANCELLED,
+                error="",
+                hint=f"localvid resume {row.id}",
+                lease_owner=None,
+                lease_expires_at=None,
+            )
+            return JobStatus.CANCELLED
+
+    # --- work ------------------------------------------------------------------------------------
+
+    def lease(self, job_id: str, *, heartbeat_seconds: float = 10.0, lease_seconds: float = 60.0) -> JobLease:
+        """Take the job for this process; it is running from now on.
+
+        The lease is renewed every `heartbeat_seconds`. Another process may take the job over when the
+        lease has not been renewed for `lease_seconds`, or at once when this process has died.
+        Raises JobBusyError if a live process, this one included, holds the job.
+        """
+        self._owner.folder()  # locked before the row names this owner, or it would pass for dead
+        with self._mutex, self._database.write() as connection:
+            row = job_rows.row_of(connection, job_id)
+            if row.id in self._leased or job_rows.is_busy(row, self._temporaries):
+                raise job_rows.busy(row)
+            job_rows.set_values(
+                connection,
+                row.id,
+                status=JobStatus.RUNNING,
+                error="",
+                hint="",
+                lease_owner=self.owner,
+                lease_expires_at=datetime.now(UTC) + timedelta(seconds=lease_seconds),
+                cancel_requested=False,
+            )
+            job = job_rows.read(connection, job_rows.row_of(connection, row.id), self.workspace)
+            self._leased.add(job.id)
+        return JobLease(
+            job,
+            self.owner,
+            database=self._database,
+            files=self._files,
+            space=self._space,
+            workspace=self.workspace,
+            heartbeat_seconds=heartbeat_seconds,
+            lease_seconds=lease_seconds,
+            on_release=lambda: self._leased.discard(job.id),
+        )
+
+    def find(self, key: str) -> Path | None:
+        """The artifact of a finished step: its row and its file of the recorded size are both there.
+
+        Where the file is gone or cut short, the step counts as not made, and its row is removed.
+        """
+        with self._database.read() as connection:
+            made = artifact_of(connection, key)
+        if made is None:
+            return None
+        if self._files.has(made.address, made.bytes):
+            return self._files.path(made.address)
+        with self._database.write() as connection:
+            made = artifact_of(connection, key)
+            if made is None:
+                return None
+            if self._files.has(made.address, made.bytes):
+                return self._files.path(made.address)
+            forget_artifact(connection, made.address)
+        return None
+
+    def temporary(self, suffix: str) -> Path:
+        """A new name in this process's folder of temporaries, which lies on the disk of the artifacts.
+
+        The file is not made; what is left of it is swept when this store closes or its process dies.
+        """
+        return self._owner.folder() / f"{token_hex(6)}.part{suffix}"
+
+    def check_space(self) -> None:
+        """Raise DiskFullError if less than `min_free_bytes` are free."""
+        self._space.check()
+
+    # --- upkeep ----------------------------------------------------------------------------------
+
+    def usage(self) -> Usage:
+        """Files and bytes by kind, and what a clean-up would free."""
+        return self._upkeep.usage()
+
+    def clean(
+        self,
+        *,
+        dry_run: bool = False,
+        older_than: timedelta | None = None,
+        everything_unused: bool = False,
+    ) -> Cleaned:
+        """Remove artifacts that no job refers to, and temporaries of processes that died.
+
+        With `older_than` also what films were made of whose jobs have been done for that long. With
+        `everything_unused` also what any job was made of that nobody works on, done or not (with
+        `older_than`: only of jobs unchanged for that long): a resumed job makes it anew. A film is never
+        removed, neither in `films/` nor the artifact that it is a copy of, while its job is there.
+        """
+        self._settle_orphans()
+        return self._space.spend(
+            lambda: self._upkeep.clean(
+                dry_run=dry_run, older_than=older_than, everything_unused=everything_unused
+            )
+        )
+
+    def _settle_orphans(self) -> None:
+        """Let the rows say it where a process died over its job; one look-up where none did."""
+        with self._database.read() as connection:
+            found = job_rows.orphaned(connection, self._temporaries)
+        if found:
+            self._space.spend(self._record_orphans)
+
+    def _record_orphans(self) -> None:
+        with self._database.write() as connection:
+            for orphan in job_rows.orphaned(connection, self._temporaries):
+                job_rows.settle(connection, orphan)
+
+
+def _make_folders(workspace: Path, *folders: Path) -> None:
+    if workspace.exists() and not workspace.is_dir():
+        raise WorkspaceError(
+            f"the workspace {workspace} is a file",
+            hint="name a folder with --workspace or LOCALVID_WORKSPACE",
+        )
+    for folder in (workspace, *folders):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise as_workspace_error(error, folder) from error

@@ -1,0 +1,91 @@
+"""The tables as the code uses them; `migrations` makes them, and a test holds the two together."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware time in UTC, also where the database keeps no time zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        moment: datetime = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return moment.astimezone(UTC)
+
+
+METADATA = MetaData()
+
+schema_version = Table("schema_version", METADATA, Column("version", Integer, primary_key=True))
+
+jobs = Table(
+    "jobs",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("options", Text, nullable=False),  # FilmOptions as JSON
+    Column("seed", BigInteger, nullable=False),
+    Column("storyboard", Text),  # Storyboard as JSON
+    Column("output", Text),  # relative to the workspace where it lies inside
+    Column("error", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("lease_owner", Text),
+    Column("lease_expires_at", UtcTime),
+    Column("cancel_requested", Boolean, nullable=False),
+    Index("jobs_by_age", "created_at", "id"),
+    Index("jobs_by_status", "status", "created_at", "id"),
+    Index("jobs_by_owner", "lease_owner"),
+)
+
+job_steps = Table(
+    "job_steps",  # what a job's plan refers to, made or not
+    METADATA,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Index("job_steps_by_key", "key"),
+)
+
+artifacts = Table(
+    "artifacts",
+    METADATA,
+    Column("address", Text, primary_key=True),  # sha256 and suffix
+    Column("bytes", BigInteger, nullable=False),
+)
+
+steps = Table(
+    "steps",  # finished steps only
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("address", Text, ForeignKey("artifacts.address"), nullable=False),
+    Index("steps_by_address", "address"),
+)

@@ -1,0 +1,209 @@
+"""What a workspace holds, and what can go: deleting jobs, cleaning up.
+
+Rows go first, in one transaction. Then files without a row go, looked at again under the lock that
+publishing takes: a crash between the two leaves files for the next clean-up, and never a row without its
+file.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, Connection, delete, false, func, or_, select
+
+from localvid.files import as_workspace_error
+from localvid.schemas import JobStatus
+from localvid.store import jobs as job_rows
+from localvid.store import owners
+from localvid.store.artifacts import ArtifactFiles
+from localvid.store.database import Database
+from localvid.store.records import Amount, Cleaned, Usage
+from localvid.store.tables import artifacts, job_steps, jobs, steps
+
+_FILM_KIND = "film"
+_LEFT_BESIDE_A_FILM = re.compile(r"\..+\.part\.[a-z0-9]{1,16}")
+"""Names under which `files.writing` writes beside its output."""
+_ABANDONED_AFTER_SECONDS = 24 * 3600
+_FILES_A_TRANSACTION = 200
+
+
+class Upkeep:
+    """The housekeeping of one workspace."""
+
+    def __init__(self, database: Database, files: ArtifactFiles, *, films: Path, temporaries: Path) -> None:
+        self._database = database
+        self._files = files
+        self._films = films
+        self._temporaries = temporaries
+
+    def delete_job(self, job_id: str) -> int:
+        """As `Store.delete_job`."""
+        with self._database.write() as connection:
+            row = job_rows.row_of(connection, job_id)
+            if job_rows.is_busy(row, self._temporaries):
+                raise job_rows.busy(row)
+            film = self._remove_films(row.id)
+            own = select(job_steps.c.key).where(job_steps.c.job_id == row.id)
+            keys = connection.execute(own).scalars().all()
+            connection.execute(delete(jobs).where(jobs.c.id == row.id))  # its job_steps go with it
+            dropped = _drop_steps(connection, steps.c.key.in_(keys) & ~_referred_to())
+        return film.bytes + self._remove_files(dropped).bytes
+
+    def usage(self) -> Usage:
+        """As `Store.usage`."""
+        with self._database.read() as connection:
+            num_jobs = connection.execute(select(func.count()).select_from(jobs)).scalar_one()
+            kinds = _kinds(connection)
+        return Usage(
+            jobs=num_jobs,
+            artifacts=kinds,
+            films=_sum(path for path in self._films.iterdir() if not path.name.startswith(".")),
+            temporary=owners.measure(self._temporaries) + _sum(self._beside_films()),
+            database=_sum(self._database.path.parent.glob(f"{self._database.path.name}*")),
+            reclaimable_bytes=self.clean(dry_run=True, older_than=None, everything_unused=False).total_bytes,
+        )
+
+    def clean(self, *, dry_run: bool, older_than: timedelta | None, everything_unused: bool) -> Cleaned:
+        """As `Store.clean`."""
+        doomed = ~_referred_to(_spared(older_than, everything_unused=everything_unused))
+        if dry_run:
+            with self._database.read() as connection:
+                dropped = _artifacts_of_only(connection, doomed) | self._without_row(connection)
+            removed = _amount(dropped)
+        else:
+            with self._database.write() as connection:
+                dropped = _drop_steps(connection, doomed)
+            with self._database.read() as connection:
+                dropped |= self._without_row(connection)
+            removed = self._remove_files(dropped)
+        return Cleaned(artifacts=removed, temporary=self._sweep(dry_run=dry_run), dry_run=dry_run)
+
+    def _without_row(self, connection: Connection) -> dict[str, int]:
+        """Address → bytes of the files that no row names, as a crash leaves them."""
+        known = set(connection.execute(select(artifacts.c.address)).scalars())
+        return {address: size for address, size in self._files.on_disk() if address not in known}
+
+    def _remove_files(self, candidates: dict[str, int]) -> Amount:
+        """Remove those of the files that still have no row; a publication may have come in between."""
+        addresses = sorted(candidates)
+        removed = Amount()
+        for start in range(0, len(addresses), _FILES_A_TRANSACTION):
+            some = addresses[start : start + _FILES_A_TRANSACTION]
+            with self._database.write() as connection:
+                query = select(artifacts.c.address).where(artifacts.c.address.in_(some))
+                published = set(connection.execute(query).scalars())
+                for address in some:
+                    if address not in published:
+                        removed += Amount(count=1, bytes=candidates[address])
+                        self._unlink(self._files.path(address))
+        return removed
+
+    def _remove_films(self, job_id: str) -> Amount:
+        """Remove `films/<job id>.<suffix>`; files of the user's that begin alike stay."""
+        found = [path for path in self._films.glob(f"{job_id}.*") if path.stem == job_id]
+        total = _sum(found)
+        for path in found:
+            self._unlink(path)
+        return total
+
+    def _sweep(self, *, dry_run: bool) -> Amount:
+        swept = owners.sweep(self._temporaries, dry_run=dry_run)
+        abandoned = [path for path in self._beside_films() if _age_seconds(path) > _ABANDONED_AFTER_SECONDS]
+        swept += _sum(abandoned)
+        if not dry_run:
+            for path in abandoned:
+                self._unlink(path)
+        return swept
+
+    def _beside_films(self) -> list[Path]:
+        return [path for path in self._films.iterdir() if _LEFT_BESIDE_A_FILM.fullmatch(path.name)]
+
+    def _unlink(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise as_workspace_error(error, path) from error
+
+
+def _spared(older_than: timedelta | None, *, everything_unused: bool) -> ColumnElement[bool]:
+    """Which jobs keep all that they refer to."""
+    if older_than is None and not everything_unused:
+        return ~false()
+    spared: ColumnElement[bool] = jobs.c.lease_owner.is_not(None)
+    if not everything_unused:
+        spared = or_(spared, jobs.c.status != JobStatus.DONE)
+    if older_than is not None:
+        spared = or_(spared, jobs.c.updated_at > datetime.now(UTC) - older_than)
+    return spared
+
+
+def _referred_to(jobs_that_keep: ColumnElement[bool] | None = None) -> ColumnElement[bool]:
+    """Whether a step is in the plan of a job; of `jobs_that_keep` unless it made a film."""
+    reference = (
+        select(job_steps.c.key)
+        .join(jobs, jobs.c.id == job_steps.c.job_id)
+        .where(job_steps.c.key == steps.c.key)
+    )
+    if jobs_that_keep is not None:
+        reference = reference.where(or_(jobs_that_keep, steps.c.kind == _FILM_KIND))
+    return reference.correlate(steps).exists()
+
+
+def _drop_steps(connection: Connection, doomed: ColumnElement[bool]) -> dict[str, int]:
+    """Delete the rows of steps and of the artifacts that no step has any more; address → bytes of those."""
+    lost = _artifacts_of_only(connection, doomed)
+    connection.execute(delete(steps).where(doomed))
+    unused = ~select(steps.c.key).where(steps.c.address == artifacts.c.address).correlate(artifacts).exists()
+    connection.execute(delete(artifacts).where(unused))
+    return lost
+
+
+def _artifacts_of_only(connection: Connection, doomed: ColumnElement[bool]) -> dict[str, int]:
+    """Address → bytes of the artifacts whose steps are all doomed."""
+    kept = (
+        select(steps.c.key)
+        .where(steps.c.address == artifacts.c.address, ~doomed)
+        .correlate(artifacts)
+        .exists()
+    )
+    rows = connection.execute(select(artifacts.c.address, artifacts.c.bytes).where(~kept))
+    return {row.address: row.bytes for row in rows}
+
+
+def _kinds(connection: Connection) -> dict[str, Amount]:
+    """Each artifact counted once, under one kind of the steps that made it."""
+    kind_of = (
+        select(steps.c.address, func.min(steps.c.kind).label("kind")).group_by(steps.c.address).subquery()
+    )
+    query = (
+        select(kind_of.c.kind, func.count(), func.sum(artifacts.c.bytes))
+        .join(artifacts, artifacts.c.address == kind_of.c.address)
+        .group_by(kind_of.c.kind)
+        .order_by(kind_of.c.kind)
+    )
+    return {kind: Amount(count=count, bytes=size) for kind, count, size in connection.execute(query)}
+
+
+def _sum(paths: Iterable[Path]) -> Amount:
+    total = Amount()
+    for path in paths:
+        try:
+            total += Amount(count=1, bytes=path.stat().st_size)
+        except FileNotFoundError:
+            continue  # removed since it was listed
+    return total
+
+
+def _age_seconds(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _amount(files: dict[str, int]) -> Amount:
+    return Amount(count=len(files), bytes=sum(files.values()))
