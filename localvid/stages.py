@@ -63,8 +63,9 @@ class FilmRun:
             self._on_notice(note)
         self._lease.set_plan([(step.key, step.kind.value, step.label) for step in plan.steps()])
         self._bar.expect(plan)
-        self._paint_keyframes(plan)
-        self._make_clips(plan)
+        if self._store.find(plan.film.key) is None:
+            self._paint_keyframes(plan)
+            self._make_clips(plan)
         return self._deliver(self._join(plan))
 
     # --- stages ----------------------------------------------------------------------------------
