@@ -60,7 +60,7 @@ def svd_info(source: Path | None, **changes: Any) -> ModelInfo:
             width=IntRange(minimum=64, maximum=1024),
             height=IntRange(minimum=64, maximum=1024),
             size_multiple=64,
-            num_frames=IntRange(minimum=1, maximum=25),
+            num_frames=IntRange(minimum=2, maximum=25),  # of one frame, diffusers confuses its own guidance
             fps=IntRange(minimum=1, maximum=60),
             default_width=64,
             default_height=64,
