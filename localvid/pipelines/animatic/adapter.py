@@ -1,0 +1,76 @@
+"""The animatic as a video model and as a painter of stills."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from PIL import Image
+
+from localvid.media.encode import ClipWriter
+from localvid.pipelines.animatic.camera import CameraPath
+from localvid.pipelines.animatic.direct import Shoot, direct, direct_image
+from localvid.pipelines.animatic.scene import Pixels, Scene, poses
+from localvid.pipelines.base import KeyframePainter, VideoModel
+from localvid.schemas import Camera, KeyframeRequest, OnProgress, Progress, VideoRequest
+
+_AHEAD = 3
+"""Frames that each thread may be ahead of the encoder."""
+
+
+class Animatic(VideoModel):
+    """A moving storyboard on any CPU: no weights, no torch, no network.
+
+    It paints the scene that the description tells, or takes the first frame that the request names, and
+    moves the camera as the request says. The same request gives the same frames on any machine with the
+    same numpy and Pillow.
+    """
+
+    def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
+        on_progress(Progress(step=0, num_steps=request.num_frames, message="painting the scene"))
+        scene, path = _direct(request)
+        workers = min(4, self.settings.threads or os.cpu_count() or 1)
+        with ClipWriter(output, width=request.width, height=request.height, fps=request.fps) as clip:
+            for index, frame in enumerate(_frames(scene, path, request, workers=workers), start=1):
+                clip.write(frame)
+                on_progress(Progress(step=index, num_steps=request.num_frames, message="drawing frames"))
+
+
+class AnimaticPainter(KeyframePainter):
+    """One still of the scene that the animatic would paint for the same words and seed."""
+
+    def _write_keyframe(self, request: KeyframeRequest, output: Path, on_progress: OnProgress) -> None:
+        shoot = Shoot(
+            description=request.description, style=request.style, camera=Camera.STATIC, energy=0.5,
+            width=request.width, height=request.height, seconds=1.0, seed=request.seed,
+        )
+        scene, path = direct(shoot)
+        Image.fromarray(scene.frame(path.pose(0.0), 0.5)).save(output)
+        on_progress(Progress(step=1, num_steps=1, message="painting the scene"))
+
+
+def _direct(request: VideoRequest) -> tuple[Scene, CameraPath]:
+    shoot = Shoot(
+        description=request.description, style=request.style, camera=request.camera, energy=request.energy,
+        width=request.width, height=request.height, seconds=request.num_frames / request.fps, seed=request.seed,
+        caption=request.caption,
+    )
+    return direct(shoot) if request.first_frame is None else direct_image(shoot, request.first_frame)
+
+
+def _frames(scene: Scene, path: CameraPath, request: VideoRequest, *, workers: int) -> Iterator[Pixels]:
+    """The clip's frames in order, drawn by several threads: Pillow lets go of the interpreter's lock."""
+    waiting: deque[Future[Pixels]] = deque()
+    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="animatic")
+    try:
+        for index, pose in enumerate(poses(path, request.num_frames)):
+            waiting.append(pool.submit(scene.frame, pose, index / request.fps))
+            if len(waiting) >= workers * _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

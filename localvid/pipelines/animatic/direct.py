@@ -1,0 +1,128 @@
+"""From a shot's words to its scene and its camera's path."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from localvid.pipelines.animatic.camera import ZOOM, CameraPath
+from localvid.pipelines.animatic.captions import draw_caption
+from localvid.pipelines.animatic.finish import OUTLINED, grade_of, paint_lens
+from localvid.pipelines.animatic.light import Hour, Light, Weather, light_of
+from localvid.pipelines.animatic.places import paint_place
+from localvid.pipelines.animatic.plate import whole_plate
+from localvid.pipelines.animatic.scene import Scene
+from localvid.pipelines.animatic.script import Place, Script, read_script
+from localvid.pipelines.animatic.stage import Stage
+from localvid.pipelines.animatic.staging import STANDARD_DEPTH, Setting, put_subjects
+from localvid.pipelines.animatic.weather import paint_embers, paint_fireflies, weather_of
+from localvid.schemas import Camera, Caption
+
+NEAREST = 1.0
+"""No plate stands nearer than this; the overscan is made for it."""
+
+_USUAL_PLACES = (Place.FOREST, Place.MOUNTAINS, Place.FIELDS, Place.LAKE, Place.SEA, Place.VILLAGE, Place.RIVER)
+_USUAL_HOURS = (Hour.DAWN, Hour.MORNING, Hour.DAY, Hour.SUNSET, Hour.DUSK, Hour.NIGHT)
+_INDOORS = frozenset({Place.ROOM, Place.BEDROOM, Place.KITCHEN, Place.LIBRARY, Place.OFFICE, Place.CAVE, Place.UNDERWATER,
+                      Place.SPACE, Place.MOON, Place.MARS, Place.PLANET, Place.SKY})
+
+
+@dataclass(frozen=True)
+class Shoot:
+    """All that decides what is seen; the same values give the same frames."""
+
+    description: str
+    style: str
+    camera: Camera
+    energy: float
+    width: int
+    height: int
+    seconds: float
+    seed: int
+    caption: Caption | None = None
+
+
+def direct(shoot: Shoot) -> tuple[Scene, CameraPath]:
+    """Paint the scene that the words tell and lay the camera's path through it."""
+    script = read_script(shoot.description, shoot.style)
+    rng = np.random.default_rng([shoot.seed, zlib.crc32(f"{shoot.description}\n{shoot.style}".encode())])
+    stage = _stage(shoot, script)
+    place = script.place or _USUAL_PLACES[int(rng.integers(len(_USUAL_PLACES)))]
+    light = _light(script, place, rng)
+    setting = Setting(stage, light, script, shoot.energy, rng, horizon=stage.tall * float(rng.uniform(0.5, 0.6)))
+    paint_place(setting, place)
+    behind, before, flash = ([], [], None) if place in _INDOORS else weather_of(
+        stage, light, rng, horizon=setting.horizon, energy=shoot.energy
+    )
+    elements = put_subjects(setting)
+    elements[1:1] = behind  # after the sky itself
+    elements += before
+    if "fireflies" in script.extras and place not in _INDOORS:
+        elements.append(paint_fireflies(stage, rng, horizon=setting.horizon, energy=shoot.energy))
+    if "embers" in script.extras:
+        elements.append(paint_embers(stage, rng, energy=shoot.energy))
+    scene = Scene(stage, tuple(elements), (stage.wide / 2, setting.horizon), _overlay(shoot, script.styles), flash)
+    return scene, CameraPath(shoot.camera, seconds=shoot.seconds, subject_depth=setting.subject_depth)
+
+
+def direct_image(shoot: Shoot, image: Path) -> tuple[Scene, CameraPath]:
+    """Move the camera over a picture of the frame's size: it stands as one plane where a subject would.
+
+    The picture is enlarged evenly by as much as the move needs beyond the frame, and not at all when the
+    camera stands still.
+    """
+    path = CameraPath(shoot.camera, seconds=shoot.seconds, subject_depth=2 * STANDARD_DEPTH)
+    over_x, over_y = path.overscan(STANDARD_DEPTH)
+    flat = Stage(shoot.width, shoot.height)
+    grow = max((flat.wide + 2 * over_x) / flat.wide, (flat.tall + 2 * over_y) / flat.tall)
+    stage = Stage(shoot.width, shoot.height, flat.wide * (grow - 1) / 2, flat.tall * (grow - 1) / 2)
+    with Image.open(image) as opened:
+        picture = opened.convert("RGB")
+    if grow > 1.0:
+        picture = picture.resize((stage.columns, stage.rows), Image.Resampling.BICUBIC)
+        plate = whole_plate(_opaque(picture), left=0, top=0, depth=STANDARD_DEPTH, solid_from=0)
+    else:
+        plate = whole_plate(_opaque(picture), left=1, top=1, depth=STANDARD_DEPTH, solid_from=1)
+    focus = (stage.wide / 2, stage.tall / 2)
+    return Scene(stage, (plate,), focus, _overlay(shoot, None)), path
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
+    return Image.frombytes("RGBa", picture.size, picture.convert("RGBA").tobytes())
+
+
+def _stage(shoot: Shoot, script: Script) -> Stage:
+    path = CameraPath(shoot.camera, seconds=shoot.seconds, subject_depth=STANDARD_DEPTH)
+    margin_x, margin_y = path.overscan(NEAREST)
+    if shoot.camera in (Camera.ORBIT_LEFT, Camera.ORBIT_RIGHT):
+        margin_x += path.overscan(NEAREST)[0] * 0.6  # the subject may stand nearer or farther than usual
+    closer = {Camera.ZOOM_IN, Camera.ZOOM_OUT, Camera.DOLLY_IN, Camera.DOLLY_OUT}
+    detail = 1 + (ZOOM - 1) * 0.5 if shoot.camera in closer else 1.0
+    return Stage(
+        shoot.width, shoot.height, margin_x, margin_y, detail, grade_of(script.styles), bool(OUTLINED & script.styles)
+    )
+
+
+def _light(script: Script, place: Place, rng: np.random.Generator) -> Light:
+    hour = script.hour or _USUAL_HOURS[int(rng.choice(6, p=(0.12, 0.2, 0.28, 0.22, 0.08, 0.1)))]
+    if script.hour is None and ("neon" in script.styles or "aurora" in script.extras or "fireflies" in script.extras):
+        hour = Hour.NIGHT
+    chances = (Weather.CLEAR, Weather.CLOUDY, Weather.FOG)
+    weather = script.weather or chances[int(rng.choice(3, p=(0.74, 0.16, 0.1)))]
+    if place in (Place.DESERT, Place.BEACH) and script.weather is None:
+        weather = Weather.CLEAR
+    return light_of(hour, weather, rng)
+
+
+def _overlay(shoot: Shoot, styles: frozenset[str] | None) -> Image.Image | None:
+    """Lens and caption; `styles` None (the user's own image) leaves the picture as it is."""
+    if styles is None and shoot.caption is None:
+        return None
+    overlay = Image.new("RGBa", (shoot.width, shoot.height)) if styles is None else paint_lens(shoot.width, shoot.height, styles)
+    if shoot.caption is not None:
+        overlay = draw_caption(overlay, shoot.caption, shoot.description, shoot.camera)
+    return overlay

@@ -1,0 +1,178 @@
+"""What the animatic understands of a shot's words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+
+from localvid.pipelines.animatic.cast import CAST, Realm
+from localvid.pipelines.animatic.light import Hour, Weather
+from localvid.pipelines.animatic.plants import Season
+from localvid.pipelines.animatic.vocabulary import (
+    ACTIONS, HOURS, HOUSES, PLACES, PLURALS, SEASONS, STYLES, SUBJECTS, WEAK_PLACES, WEATHERS, meaning,
+)
+
+
+class Place(StrEnum):
+    FOREST = "forest"
+    MOUNTAINS = "mountains"
+    SEA = "sea"
+    BEACH = "beach"
+    LAKE = "lake"
+    RIVER = "river"
+    DESERT = "desert"
+    CITY = "city"
+    VILLAGE = "village"
+    FIELDS = "fields"
+    ROAD = "road"
+    SNOW = "snow"
+    SKY = "sky"
+    SPACE = "space"
+    MOON = "moon"
+    MARS = "mars"
+    PLANET = "planet"
+    UNDERWATER = "underwater"
+    CAVE = "cave"
+    ROOM = "room"
+    BEDROOM = "bedroom"
+    KITCHEN = "kitchen"
+    LIBRARY = "library"
+    OFFICE = "office"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Someone or something that acts: a name in `CAST`, and how many."""
+
+    name: str
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Script:
+    """A scene as the words tell it; None where they do not say."""
+
+    place: Place | None
+    hour: Hour | None
+    weather: Weather | None
+    season: Season | None
+    subjects: tuple[Subject, ...]
+    styles: frozenset[str]
+    still: bool
+    """The subjects stand or sit."""
+    sitting: bool
+    houses: int = 0
+    """Houses that stand in a landscape."""
+    extras: frozenset[str] = frozenset()
+    """Things that change a place: "galaxy", "planet", "neon", "flowers", "fireflies", "rainbow", "aurora"."""
+
+
+_MAX_SUBJECTS = 3
+_ON_THE_MOON = re.compile(r"\bon the moon\b|\bmoon (surface|base|landing|walk)\b|\bauf dem mond\b|\bsur la lune\b|\ben la luna\b")
+_NEGATIONS = frozenset({"no", "without", "not", "ohne", "kein", "keine", "sans", "sin", "senza", "sem"})
+_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "several": 4, "many": 6, "flock": 7, "herd": 5,
+            "pair": 2, "zwei": 2, "drei": 3, "deux": 2, "trois": 3, "dos": 2, "tres": 3, "due": 2, "tre": 3, "pack": 4, "school": 8}
+
+
+def read_script(description: str, style: str = "") -> Script:
+    """Find what is known in a shot's words; the first mention of a place, an hour or a weather holds.
+
+    Unknown words are passed over: any text gives a script.
+    """
+    words = _words(description)
+    subjects = _subjects(words)
+    strong = [word for word in words if word not in WEAK_PLACES]
+    place_name = _first(strong, PLACES) or _first(words, PLACES)
+    if _ON_THE_MOON.search(" ".join(words)):
+        place_name = Place.MOON
+    hour_name, weather_name, season_name = (_first(words, table) for table in (HOURS, WEATHERS, SEASONS))
+    place = Place(place_name) if place_name else _home_of(subjects)
+    told = words + _words(style)
+    return Script(
+        place=place,
+        hour=Hour(hour_name) if hour_name else _first_hour(_words(style)),
+        weather=Weather(weather_name) if weather_name else None,
+        season=Season(season_name) if season_name else Season.WINTER if weather_name == Weather.SNOW else None,
+        subjects=subjects,
+        styles=frozenset(found for word in told if (found := meaning(word, STYLES))),
+        still=any(meaning(word, ACTIONS) in ("still", "sit") for word in words),
+        sitting=any(meaning(word, ACTIONS) == "sit" for word in words),
+        houses=min(6, sum(2 if word in PLURALS else 1 for word in words if meaning(word, HOUSES))),
+        extras=frozenset(found for word in words if (found := meaning(word, _EXTRAS))),
+    )
+
+
+_EXTRAS = {
+    "galaxy": "galaxy", "galaxies": "galaxy", "nebula": "galaxy", "galaxie": "galaxy", "planet": "planet", "planets": "planet",
+    "saturn": "planet", "jupiter": "planet", "earth": "planet", "neon": "neon", "cyberpunk": "neon", "futuristic": "neon",
+    "flower": "flowers", "flowers": "flowers", "wildflowers": "flowers", "blumen": "flowers", "fleurs": "flowers", "flores": "flowers",
+    "poppies": "flowers", "sunflowers": "flowers", "tulips": "flowers", "lavender": "flowers", "bloom": "flowers", "fiori": "flowers",
+    "firefly": "fireflies", "fireflies": "fireflies", "glowing": "fireflies", "magic": "fireflies", "magical": "fireflies",
+    "enchanted": "fireflies", "fairy": "fireflies", "rainbow": "rainbow", "regenbogen": "rainbow", "aurora": "aurora",
+    "northern": "aurora", "crystal": "crystals", "crystals": "crystals", "reflection": "water", "reflections": "water",
+    "harbour": "water", "harbor": "water", "waterfront": "water", "street": "street", "streets": "street", "alley": "street",
+    "avenue": "street", "highway": "street", "road": "street", "path": "path", "trail": "path", "deep": "inside", "inside": "inside", "dense": "inside",
+    "clearing": "inside", "canopy": "inside", "valley": "wide", "view": "wide", "panorama": "wide", "aerial": "wide", "wide": "wide",
+    "distant": "wide", "close": "inside", "trunks": "inside", "undergrowth": "inside", "skyline": "wide",
+    "waterfall": "waterfall", "jungle": "jungle", "rainforest": "jungle", "dschungel": "jungle", "selva": "jungle",
+    "pine": "pines", "pines": "pines", "fir": "pines", "birch": "birches", "birches": "birches", "embers": "embers", "sparks": "embers",
+}
+
+
+def _words(text: str) -> list[str]:
+    """Lower case, without accents, split at everything that is no letter or digit."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(char for char in plain if not unicodedata.combining(char))
+    return re.findall(r"[^\W_]+", plain)
+
+
+def _first(words: list[str], table: dict[str, str]) -> str | None:
+    pairs = (f"{first} {second}" for first, second in zip(words, words[1:], strict=False))
+    if phrase := next((table[pair] for pair in pairs if pair in table), None):
+        return phrase
+    for before, word in zip(["", *words], words, strict=False):
+        if before not in _NEGATIONS and (found := meaning(word, table)):
+            return found
+    return None
+
+
+def _first_hour(words: list[str]) -> Hour | None:
+    found = _first(words, HOURS)
+    return Hour(found) if found else None
+
+
+def _subjects(words: list[str]) -> tuple[Subject, ...]:
+    found: dict[str, int] = {}
+    for index, word in enumerate(words):
+        name = meaning(word, SUBJECTS)
+        before = words[max(0, index - 3) : index]
+        if name is None or (before and before[-1] in _NEGATIONS):
+            continue
+        number = next((_NUMBERS[other] for other in reversed(before) if other in _NUMBERS), 0)
+        plural = word in PLURALS or (word.endswith("s") and SUBJECTS.get(word) is None)
+        count = number or ((CAST[name].flock or 3) if plural else 1)
+        found[name] = max(found.get(name, 0), count)
+    chosen = list(found.items())[:_MAX_SUBJECTS]
+    return tuple(Subject(name, min(9, count)) for name, count in chosen)
+
+
+_HOMES = {
+    "camel": Place.DESERT, "pyramid": Place.DESERT, "penguin": Place.SNOW, "snowman": Place.SNOW, "lighthouse": Place.SEA,
+    "train": Place.FIELDS, "car": Place.ROAD, "taxi": Place.CITY, "bus": Place.CITY, "truck": Place.ROAD, "dragon": Place.MOUNTAINS,
+    "castle": Place.MOUNTAINS, "deer": Place.FOREST, "fox": Place.FOREST, "wolf": Place.FOREST, "bear": Place.FOREST,
+    "owl": Place.FOREST, "mushroom": Place.FOREST, "detective": Place.CITY, "plane": Place.SKY, "balloon": Place.SKY,
+    "rowboat": Place.LAKE, "swan": Place.LAKE, "bridge": Place.RIVER, "elephant": Place.DESERT, "lion": Place.FIELDS,
+    "giraffe": Place.FIELDS, "cow": Place.FIELDS, "sheep": Place.FIELDS, "horse": Place.FIELDS, "windmill": Place.FIELDS,
+    "hiker": Place.MOUNTAINS, "tent": Place.FOREST, "campfire": Place.FOREST, "robot": Place.CITY, "gull": Place.SEA,
+}
+
+
+def _home_of(subjects: tuple[Subject, ...]) -> Place | None:
+    """Where the first subject is at home."""
+    if not subjects:
+        return None
+    name = subjects[0].name
+    by_realm = {Realm.WATER: Place.SEA, Realm.DEEP: Place.UNDERWATER, Realm.SPACE: Place.SPACE}
+    return _HOMES.get(name) or by_realm.get(CAST[name].realm)
