@@ -66,6 +66,8 @@ class FilmRun:
         if self._store.find(plan.film.key) is None:
             self._paint_keyframes(plan)
             self._make_clips(plan)
+        else:
+            self._bar.only(plan.film)
         return self._deliver(self._join(plan))
 
     # --- stages ----------------------------------------------------------------------------------
@@ -240,14 +242,20 @@ class _Bar:
         self._lease = lease
         self._on_progress = on_progress
         self._stopped = stopped
-        self._total = _WEIGHTS[StepKind.STORYBOARD]
+        # Until the plan is known: a clip for each shot.
+        self._total = _WEIGHTS[StepKind.STORYBOARD] + lease.job.options.max_shots * _WEIGHTS[StepKind.CLIP]
         self._finished = 0.0
         self._weight = 0.0
+        self._overall = 0.0
         self._template = Progress(step=0, num_steps=0)
 
     def expect(self, plan: FilmPlan) -> None:
         self._total = _WEIGHTS[StepKind.STORYBOARD] + sum(_weight(step) for step in plan.steps())
         self._finished = _WEIGHTS[StepKind.STORYBOARD]
+
+    def only(self, step: Step) -> None:
+        """All of the plan but this last step counts as done."""
+        self._finished = self._total - _weight(step)
 
     def enter(
         self, stage: Stage, step: Step, *, shot: ShotPlan | None = None, num_shots: int | None = None
@@ -271,6 +279,8 @@ class _Bar:
         if self._lease.cancel_requested():
             raise JobCancelledError(f"job {job_id} was cancelled", hint=f"localvid resume {job_id}")
         done = self._finished + self._weight * progress.fraction
+        # Never backwards, though the whole is only known once the storyboard is.
+        self._overall = max(self._overall, min(1.0, done / self._total))
         self._on_progress(
             self._template.model_copy(
                 update={
@@ -278,7 +288,7 @@ class _Bar:
                     "num_steps": progress.num_steps,
                     "message": progress.message or self._template.message,
                     "cached": progress.cached,
-                    "overall": min(1.0, done / self._total),
+                    "overall": self._overall,
                 }
             )
         )

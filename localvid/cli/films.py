@@ -1,0 +1,164 @@
+"""The commands that make films: generate, storyboard, render."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from localvid.cli import output
+from localvid.cli.making import make_film, orchestrating
+from localvid.cli.options import (
+    MAX_SHOTS,
+    FilmFlags,
+    Llm,
+    Quiet,
+    Workspace,
+    file_option,
+    seed_option,
+    spread,
+    validated_options,
+)
+
+if TYPE_CHECKING:
+    from localvid.cli.progress import FilmProgress
+    from localvid.cli.storyboards import FoundStoryboard
+    from localvid.schemas import Progress, Storyboard
+
+_MAX_PROMPT_BYTES = 2**20
+
+Prompt = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROMPT", show_default=False, help="What the film shows; - reads it from the standard input."
+    ),
+]
+
+
+@spread
+def generate(prompt: Prompt, flags: FilmFlags) -> None:
+    """Make a film from one prompt.
+
+    A language model writes the storyboard, every shot gets a first frame and is animated, and the shots
+    are joined. Ctrl-C stops at a safe point; localvid resume goes on from there.
+    """
+    settings = flags.settings()
+    options = flags.options(settings)
+    prompt = _prompt(prompt)
+    with orchestrating(settings, quiet=flags.quiet) as (orchestrator, display):
+        if flags.dry_run:
+            from localvid.cli.preview import print_preview
+
+            print_preview(orchestrator, options, prompt=prompt, as_json=flags.as_json)
+            return
+        job = orchestrator.create_job(prompt=prompt, seed=flags.seed, options=options)
+        make_film(
+            orchestrator, display, job, as_json=flags.as_json, quiet=flags.quiet, workspace=flags.workspace
+        )
+
+
+@spread
+def render(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="STORYBOARD",
+            show_default=False,
+            help="A storyboard file, - for the standard input, or a film that carries how it was made.",
+        ),
+    ],
+    flags: FilmFlags,
+) -> None:
+    """Make a film from a storyboard, or a film again.
+
+    Images named in a storyboard are looked for beside its file. Only what is not in the workspace yet is
+    made: after an edit, the shots that changed.
+    """
+    from localvid.cli.storyboards import read_storyboard
+
+    settings = flags.settings()
+    found = read_storyboard(source)
+    options = flags.options(settings, found.recorded)
+    with orchestrating(settings, quiet=flags.quiet) as (orchestrator, display):
+        storyboard = _storyboard_to_render(found, flags, display)
+        if flags.dry_run:
+            from localvid.cli.preview import print_preview
+
+            print_preview(
+                orchestrator, options, prompt=found.prompt, storyboard=storyboard, as_json=flags.as_json
+            )
+            return
+        job = orchestrator.create_job(
+            prompt=found.prompt, storyboard=storyboard, seed=flags.seed, options=options
+        )
+        make_film(
+            orchestrator, display, job, as_json=flags.as_json, quiet=flags.quiet, workspace=flags.workspace
+        )
+
+
+def storyboard(
+    prompt: Prompt,
+    file: Annotated[
+        Path | None,
+        file_option(
+            "--output", "-o", help="The storyboard file; it is overwritten. Not given: standard output."
+        ),
+    ] = None,
+    max_shots: Annotated[int | None, MAX_SHOTS] = None,
+    llm: Llm = None,
+    seed: Annotated[int | None, seed_option("The same seed gives the same words.")] = None,
+    quiet: Quiet = False,
+    workspace: Workspace = None,
+) -> None:
+    """Write a storyboard, to edit and render."""
+    from localvid.config import load_settings
+    from localvid.files import check_output, writing
+
+    settings = load_settings(workspace=workspace, llm=llm)
+    given = {"llm": settings.llm, "max_shots": max_shots}
+    options = validated_options({name: value for name, value in given.items() if value is not None})
+    prompt = _prompt(prompt)
+    if file is not None:
+        check_output(file)
+    with orchestrating(settings, quiet=quiet) as (orchestrator, display), display:
+        written = orchestrator.write_storyboard(
+            prompt, options=options, seed=seed, on_progress=lambda progress: display.report(_staged(progress))
+        )
+    text = written.model_dump_json(indent=2, exclude_none=True) + "\n"
+    if file is None:
+        sys.stdout.write(text)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with writing(file, overwrite=True) as partial:
+        partial.write_text(text, encoding="utf-8")
+    print(file)
+
+
+def _prompt(prompt: str) -> str:
+    """The prompt, from the standard input where it is `-`."""
+    if prompt != "-":
+        return prompt
+    # Bytes that are no text are dropped with the control characters.
+    return sys.stdin.buffer.read(_MAX_PROMPT_BYTES).decode("utf-8", errors="replace")
+
+
+def _staged(progress: Progress) -> Progress:
+    """A writer's own report, as one of a film of which nothing else is made."""
+    from localvid.schemas import Stage
+
+    return progress.model_copy(update={"stage": Stage.STORYBOARD, "overall": progress.fraction})
+
+
+def _storyboard_to_render(found: FoundStoryboard, flags: FilmFlags, display: FilmProgress) -> Storyboard:
+    """The storyboard as the flags want it, with a note on each flag that means nothing here."""
+    board = found.storyboard
+    if flags.llm is not None:
+        display.notice("--llm has no effect here: the storyboard is written already")
+    if flags.max_shots is not None and flags.max_shots < len(board.shots):
+        display.notice(f"rendering the first {flags.max_shots} of {output.count(len(board.shots), 'shot')}")
+        board = board.model_copy(update={"shots": board.shots[: flags.max_shots]})
+    if flags.seed is not None and all(shot.seed is not None for shot in board.shots):
+        display.notice("--seed has no effect here: every shot of the storyboard has a seed of its own")
+    return board

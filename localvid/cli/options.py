@@ -1,0 +1,210 @@
+"""The options that several commands share, each written once.
+
+A group of options is a frozen dataclass whose fields are typer's annotated options; `spread` gives a
+command one option for each field of a parameter of such a type.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    from localvid.config import Settings
+    from localvid.schemas import FilmOptions
+
+_Command = Callable[..., None]
+
+
+def spread(command: _Command) -> _Command:
+    """The command with each parameter of a dataclass type replaced by one parameter for each field."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        parameters += _fields(groups[name]) if name in groups else [parameter.replace(annotation=hints[name])]
+
+    @functools.wraps(command)
+    def spread_out(**given: Any) -> None:
+        for name, kind in groups.items():
+            given[name] = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+        command(**given)
+
+    keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    spread_out.__dict__["__signature__"] = inspect.Signature(keyword_only)
+    spread_out.__annotations__ = {parameter.name: parameter.annotation for parameter in keyword_only}
+    return spread_out
+
+
+def _fields(kind: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(kind, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(kind)
+    ]
+
+
+def option(*names: str, help: str, metavar: str | None = None) -> Any:
+    """An option that shows no default: None means that it was not given."""
+    return typer.Option(*names, help=help, metavar=metavar, show_default=False)
+
+
+def file_option(*names: str, help: str, metavar: str = "FILE") -> Any:
+    """An option that takes a path; `--output "$UNSET"` is refused and does not mean the current folder."""
+    return typer.Option(*names, help=help, metavar=metavar, show_default=False, parser=_path)
+
+
+def _path(text: str) -> Path:
+    if not text.strip():
+        raise typer.BadParameter("an empty path")
+    return Path(text)
+
+
+MAX_SHOTS = option(
+    "--max-shots",
+    metavar="N",
+    help="Shots to write, 1 to 7 (3 if not given); render takes the first so many.",
+)
+
+
+def seed_option(help: str) -> Any:
+    return typer.Option("--seed", metavar="N", help=help, min=0, max=2**32 - 1, show_default=False)
+
+
+Workspace = Annotated[
+    Path | None,
+    file_option("--workspace", metavar="FOLDER", help="Where jobs, artifacts and films are kept."),
+]
+Device = Annotated[
+    str | None,
+    option("--device", metavar="auto|cuda|cpu", help="Where models run; diffusion on the cpu takes hours."),
+]
+Llm = Annotated[
+    str | None,
+    option("--llm", metavar="MODEL", help="What writes the storyboard: a model, a GGUF file, or outline."),
+]
+Json = Annotated[bool, option("--json", help="Print the result as JSON on the standard output.")]
+Quiet = Annotated[bool, option("--quiet", "-q", help="No progress and no notes; errors are still printed.")]
+Yes = Annotated[bool, option("--yes", "-y", help="Do not ask.")]
+Job = Annotated[str, typer.Argument(metavar="JOB", show_default=False, help="A job's id, or its beginning.")]
+Transition = Annotated[
+    str | None,
+    option(
+        "--transition",
+        metavar="KIND[:SECONDS]",
+        help="Between all shots: cut, crossfade or fade_black, such as crossfade:0.8.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class FilmFlags:
+    """What `generate` and `render` take beside the words. None: not given."""
+
+    output: Annotated[
+        Path | None,
+        file_option("--output", "-o", help="The film: .mp4, .webm or .gif; it is overwritten."),
+    ] = None
+    model: Annotated[
+        str | None, option("--model", metavar="MODEL", help="Video model; localvid list-models names them.")
+    ] = None
+    keyframe_model: Annotated[
+        str | None,
+        option("--keyframe-model", metavar="MODEL", help="What paints first frames from words, or none."),
+    ] = None
+    llm: Llm = None
+    max_shots: Annotated[int | None, MAX_SHOTS] = None
+    reference_image: Annotated[
+        Path | None, file_option("--reference-image", help="First frame of every shot that names no other.")
+    ] = None
+    transition: Transition = None
+    captions: Annotated[
+        bool | None,
+        option("--captions/--no-captions", help="Burn in shot numbers, words and camera moves (animatic)."),
+    ] = None
+    width: Annotated[int | None, option("--width", metavar="PIXELS", help="Width of the film.")] = None
+    height: Annotated[int | None, option("--height", metavar="PIXELS", help="Height of the film.")] = None
+    num_frames: Annotated[
+        int | None,
+        option("--num-frames", metavar="N", help="Frames of every shot, whatever its duration says."),
+    ] = None
+    fps: Annotated[int | None, option("--fps", metavar="N", help="Frames a second.")] = None
+    num_inference_steps: Annotated[
+        int | None, option("--num-inference-steps", metavar="N", help="Sampling steps of a diffusion model.")
+    ] = None
+    motion_bucket_id: Annotated[
+        int | None, option("--motion-bucket-id", metavar="N", help="SVD: 1 to 255, more is more motion.")
+    ] = None
+    noise_aug_strength: Annotated[
+        float | None,
+        option("--noise-aug-strength", metavar="X", help="SVD: noise on the first frame, 0 to 10."),
+    ] = None
+    decode_chunk_size: Annotated[
+        int | None,
+        option("--decode-chunk-size", metavar="N", help="SVD: frames decoded together; fewer save memory."),
+    ] = None
+    seed: Annotated[int | None, seed_option("The same seed and words give the same film.")] = None
+    metadata: Annotated[
+        bool | None, option("--metadata/--no-metadata", help="Whether the film carries how it was made.")
+    ] = None
+    dry_run: Annotated[
+        bool, option("--dry-run", help="Say what would be done, with which models; do nothing.")
+    ] = False
+    as_json: Json = False
+    quiet: Quiet = False
+    device: Device = None
+    workspace: Workspace = None
+
+    def settings(self) -> Settings:
+        from localvid.config import load_settings
+
+        return load_settings(
+            workspace=self.workspace,
+            device=self.device,
+            model=self.model,
+            keyframe_model=self.keyframe_model,
+            llm=self.llm,
+        )
+
+    def options(self, settings: Settings, recorded: FilmOptions | None = None) -> FilmOptions:
+        """What is asked for: a flag, else what the film was `recorded` with, else the settings.
+
+        Raises InvalidRequestError for values that no model takes.
+        """
+        from localvid.schemas import FilmOptions
+
+        if recorded is None:
+            base = settings.model_dump(include={"model", "keyframe_model", "llm"})
+        else:
+            base = recorded.model_dump()
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        known = FilmOptions.model_fields
+        asked = {name: value for name, value in given.items() if name in known and value is not None}
+        return validated_options({**base, **asked})
+
+
+def validated_options(values: dict[str, Any]) -> FilmOptions:
+    """Film options, or InvalidRequestError that names the flags at fault."""
+    from pydantic import ValidationError
+
+    from localvid.errors import InvalidRequestError
+    from localvid.schemas import FilmOptions
+
+    try:
+        return FilmOptions.model_validate(values)
+    except ValidationError as error:
+        problems = [
+            f"--{str(item['loc'][0]).replace('_', '-')}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors(include_url=False, include_input=False)
+        ]
+        raise InvalidRequestError(
+            "; ".join(dict.fromkeys(problems)), hint="--help lists every option and its values"
+        ) from error

@@ -1,0 +1,77 @@
+"""What `--dry-run` prints: the models chosen, size and speed, and every step, made already or to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from localvid.cli import output
+
+if TYPE_CHECKING:
+    from localvid.orchestrator import VideoOrchestrator
+    from localvid.planning import FilmPlan, Step
+    from localvid.schemas import FilmOptions, Storyboard
+
+
+def print_preview(
+    orchestrator: VideoOrchestrator,
+    options: FilmOptions,
+    *,
+    prompt: str,
+    storyboard: Storyboard | None = None,
+    as_json: bool,
+) -> None:
+    """Settle and plan everything that a film would need; run nothing and record no job."""
+    resolved, plan = orchestrator.preview(storyboard, options, prompt=prompt)
+    # The words are not written yet; how many steps of which kind there will be is known all the same.
+    plan = plan or orchestrator.plan(_unwritten(resolved.max_shots), resolved)
+    models = {"keyframes": resolved.keyframe_model, "clips": resolved.model}
+    steps = [
+        {"label": label, "made": storyboard is not None and orchestrator.is_made(step)}
+        for label, step in _labelled(plan)
+    ]
+    if storyboard is None:
+        models = {"storyboard": resolved.llm, **models}
+        steps.insert(0, {"label": "writing the storyboard", "made": False})
+    film = _film(plan, written=storyboard is not None)
+    if as_json:
+        output.print_json({"models": models, "film": film, "steps": steps, "notes": plan.notes})
+        return
+    console = output.console()
+    output.print_facts(console, models | film)
+    console.print("\nsteps", style="bold")
+    for made in steps:
+        console.print(f"  {'made already' if made['made'] else 'to do       '}  {made['label']}")
+    for note in plan.notes if storyboard else ():
+        output.print_notice(note)
+
+
+def _unwritten(num_shots: int) -> Storyboard:
+    from localvid.schemas import Shot, Storyboard
+
+    return Storyboard(shots=tuple(Shot(description=f"shot {number + 1}") for number in range(num_shots)))
+
+
+def _labelled(plan: FilmPlan) -> Iterator[tuple[str, Step]]:
+    """Every step with a label that names its shot."""
+    for shot in plan.shots:
+        name = f"shot {shot.index + 1}"
+        for step in (shot.keyframe, shot.latents, shot.clip):
+            if step is not None:
+                yield step.label if name in step.label else f"{step.label} of {name}", step
+    yield plan.film.label, plan.film
+
+
+def _film(plan: FilmPlan, *, written: bool) -> dict[str, Any]:
+    """Size and speed; frames and seconds too where the storyboard says how long each shot is."""
+    facts: dict[str, Any] = {
+        "size": f"{plan.width}x{plan.height}",
+        "fps": plan.fps,
+        "shots": len(plan.shots),
+        "file": plan.container,
+    }
+    if written:
+        frames = sum(shot.clip_request.num_frames for shot in plan.shots)
+        frames -= sum(transition.overlap_frames(plan.fps) for transition in plan.transitions)
+        facts |= {"frames": frames, "seconds": round(frames / plan.fps, 2)}
+    return facts

@@ -1,0 +1,5 @@
+"""Models in processes of their own."""
+
+from localvid.host.parent import ChildHost
+
+__all__ = ["ChildHost"]

@@ -1,0 +1,101 @@
+"""The child's side: build the target, answer calls, give signs of life, and die with the parent.
+
+Run as `python -m localvid.host.child <descriptor> <parent's process id>` by ChildHost.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import importlib
+import json
+import os
+import queue
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from localvid.errors import LocalvidError
+from localvid.host.frames import HEARTBEAT_SECONDS, Frames, PipeEndedError
+from localvid.schemas import Progress
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def main(descriptor: int, parent: int) -> None:
+    """Serve the parent at the other end of the socket until it closes it."""
+    _die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crashed model would leave gigabytes behind
+    faulthandler.enable()
+    frames = Frames(socket.socket(fileno=descriptor))
+    os.set_inheritable(descriptor, False)
+    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    for work in (lambda: _receive_all(frames, requests), lambda: _beat(frames)):
+        threading.Thread(target=work, daemon=True).start()
+    _serve(frames, requests)
+
+
+def _die_with(parent: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(1)
+
+
+def _receive_all(frames: Frames, requests: queue.SimpleQueue[dict[str, Any]]) -> None:
+    try:
+        while True:
+            message = frames.receive(None)
+            assert message is not None
+            requests.put(message)
+    except BaseException:
+        os._exit(0)  # the parent closed the pipe or is gone: nothing here is worth keeping
+
+
+def _beat(frames: Frames) -> None:
+    while True:
+        time.sleep(HEARTBEAT_SECONDS)
+        _send_or_exit(frames, {"heartbeat": True})
+
+
+def _send_or_exit(frames: Frames, message: Mapping[str, Any]) -> None:
+    try:
+        frames.send(message)
+    except PipeEndedError:
+        os._exit(0)
+
+
+def _serve(frames: Frames, requests: queue.SimpleQueue[dict[str, Any]]) -> None:
+    def report(progress: Progress) -> None:
+        _send_or_exit(frames, {"progress": progress.model_dump(mode="json")})
+
+    model: Any = None
+    while True:
+        request = requests.get()
+        try:
+            if "target" in request:
+                module, _, name = request["target"].partition(":")
+                model = getattr(importlib.import_module(module), name)(report, **request["arguments"])
+                answer: dict[str, Any] = {"result": None}
+            else:
+                answer = {"result": getattr(model, request["method"])(**request["arguments"])}
+            json.dumps(answer)
+        except Exception as error:
+            answer = {
+                "error": type(error).__name__,
+                "message": str(error),
+                "hint": error.hint if isinstance(error, LocalvidError) else "",
+                "traceback": traceback.format_exc(),
+            }
+        _send_or_exit(frames, answer)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,92 @@
+"""Any prompt gives a valid outline; any text from a model gives a valid storyboard."""
+
+from __future__ import annotations
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from localvid.llm.outline import OutlineWriter, outline_description
+from localvid.llm.plan import make_storyboard, plan_board
+from localvid.llm.repair import fault_of, read_line, similarity
+from localvid.schemas import Storyboard, clean_prompt
+
+anything = st.text(max_size=600)
+line_like = st.lists(
+    st.sampled_from(
+        [
+            "the",
+            "sea",
+            "1.",
+            "Wide",
+            "shot:",
+            "|",
+            "pan",
+            "left",
+            "calm",
+            "I",
+            "camera",
+            "https://x.org/a.png",
+            "/etc/passwd",
+            "..\\..",
+            "<|im_end|>",
+            "a.gguf",
+            "\u202e",
+            "\x00",
+            "森",
+            "🌊",
+            '"',
+            "{",
+        ]
+    ),
+    max_size=30,
+).map(" ".join)
+
+
+@settings(deadline=None, max_examples=300)
+@given(prompt=anything | line_like, num_shots=st.integers(1, 7), seed=st.integers(0, 2**32 - 1))
+def test_any_prompt_gives_an_outline(prompt: str, num_shots: int, seed: int) -> None:
+    assume(clean_prompt(prompt))
+    board = OutlineWriter().write(prompt, num_shots=num_shots, seed=seed)
+    assert len(board.shots) == num_shots
+    assert len({shot.description for shot in board.shots}) == num_shots
+    assert Storyboard.model_validate_json(board.model_dump_json()) == board
+    assert all(shot.reference_image is None and shot.seed is None for shot in board.shots)
+    assert board == OutlineWriter().write(prompt, num_shots=num_shots, seed=seed)
+
+
+@settings(deadline=None, max_examples=300)
+@given(raw=anything | line_like)
+def test_any_text_gives_a_harmless_line_or_none(raw: str) -> None:
+    line = read_line(raw)
+    if line is None:
+        return
+    assert 0 < len(line.text) <= 401
+    assert not set(line.text) & set('\n\r\x00\u202e<>{}[]|"\\/')
+    assert "://" not in line.text
+    assert fault_of(line.text, scene="A storm at sea", others=[line.text]) > 0
+
+
+@settings(deadline=None, max_examples=200)
+@given(raws=st.lists(anything | line_like, min_size=3, max_size=3))
+def test_any_text_gives_a_storyboard(raws: list[str]) -> None:
+    plan = plan_board("A storm at sea", num_shots=3, seed=1)
+    lines = [read_line(raw) for raw in raws]
+    board = make_storyboard(
+        plan,
+        [
+            f"{shot.size}: {shot.scene}. {line.text}" if line else outline_description(plan, index)
+            for index, (shot, line) in enumerate(zip(plan.shots, lines, strict=True))
+        ],
+        cameras=[line.camera if line else None for line in lines],
+        energies=[line.energy if line else None for line in lines],
+        written_by="test",
+    )
+    assert Storyboard.model_validate_json(board.model_dump_json()) == board
+    assert all("storm at sea" in shot.description for shot in board.shots)
+
+
+@given(first=anything, second=anything)
+def test_similarity_is_a_share(first: str, second: str) -> None:
+    assert 0 <= similarity(first, second) <= 1
+    assume(first)
+    assert similarity(first, first) == 1
