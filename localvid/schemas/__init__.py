@@ -1,0 +1,67 @@
+"""What crosses module borders: storyboards, models, requests, results, jobs, progress.
+
+Every type here is a frozen pydantic model that forbids unknown keys. Paths cross borders; tensors never do.
+Nothing here knows a model, a file format or a database.
+"""
+
+from localvid.schemas.base import (
+    MAX_PROMPT_CHARACTERS,
+    MAX_SEED,
+    MAX_STORYBOARD_SHOTS,
+    MAX_WRITTEN_SHOTS,
+    Frozen,
+    Seed,
+    Sha256,
+)
+from localvid.schemas.jobs import FilmOptions, FilmRecord, JobStatus, ModelUse, VideoJob
+from localvid.schemas.models import (
+    IntRange,
+    ModelCapabilities,
+    ModelFile,
+    ModelInfo,
+    ModelKind,
+    ModelManifest,
+    SamplingSettings,
+)
+from localvid.schemas.progress import OnProgress, Progress, Stage, ignore_progress
+from localvid.schemas.requests import Caption, KeyframeRequest, VideoGenerationResult, VideoInfo, VideoRequest
+from localvid.schemas.storyboard import Camera, Shot, Storyboard, Transition, TransitionKind
+from localvid.schemas.text import clean_prompt, explain
+
+__all__ = [
+    "MAX_PROMPT_CHARACTERS",
+    "MAX_SEED",
+    "MAX_STORYBOARD_SHOTS",
+    "MAX_WRITTEN_SHOTS",
+    "Camera",
+    "Caption",
+    "FilmOptions",
+    "FilmRecord",
+    "Frozen",
+    "IntRange",
+    "JobStatus",
+    "KeyframeRequest",
+    "ModelCapabilities",
+    "ModelFile",
+    "ModelInfo",
+    "ModelKind",
+    "ModelManifest",
+    "ModelUse",
+    "OnProgress",
+    "Progress",
+    "SamplingSettings",
+    "Seed",
+    "Sha256",
+    "Shot",
+    "Stage",
+    "Storyboard",
+    "Transition",
+    "TransitionKind",
+    "VideoGenerationResult",
+    "VideoInfo",
+    "VideoJob",
+    "VideoRequest",
+    "clean_prompt",
+    "explain",
+    "ignore_progress",
+]

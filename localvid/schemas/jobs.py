@@ -1,0 +1,91 @@
+"""A film in the making, and what the film itself says of how it was made."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field
+
+from localvid.schemas.base import MAX_WRITTEN_SHOTS, Frozen, Seed
+from localvid.schemas.models import ModelKind
+from localvid.schemas.storyboard import Storyboard, Transition
+
+
+class JobStatus(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+class FilmOptions(Frozen):
+    """What the user asked for beside the words. None means: the model's own default."""
+
+    model: str = "auto"
+    keyframe_model: str = "auto"
+    llm: str = "auto"
+    max_shots: int = Field(default=3, ge=1, le=MAX_WRITTEN_SHOTS)
+    reference_image: Path | None = None
+    width: int | None = Field(default=None, gt=0)
+    height: int | None = Field(default=None, gt=0)
+    num_frames: int | None = Field(default=None, gt=0)
+    fps: int | None = Field(default=None, gt=0)
+    num_inference_steps: int | None = Field(default=None, ge=1, le=200)
+    motion_bucket_id: int | None = Field(default=None, ge=1, le=255)
+    noise_aug_strength: float | None = Field(default=None, ge=0, le=10)
+    decode_chunk_size: int | None = Field(default=None, ge=1, le=64)
+    transition: Transition | None = None
+    """Between all shots, in place of what the storyboard says."""
+    captions: bool = False
+    metadata: bool = True
+    """The film carries how it was made."""
+    output: Path | None = None
+    """None: `films/<job id>.mp4` in the workspace."""
+
+
+class VideoJob(Frozen):
+    """A film in the making, as its row says: the truth about it, whatever process reads it."""
+
+    id: str
+    status: JobStatus
+    prompt: str
+    options: FilmOptions
+    seed: Seed
+    storyboard: Storyboard | None = None
+    output_video_path: Path | None = None
+    error: str = ""
+    hint: str = ""
+    created_at: datetime
+    updated_at: datetime
+    steps_done: int = 0
+    steps_total: int = 0
+    """0 until the storyboard is written."""
+
+
+class ModelUse(Frozen):
+    """A model that took part in a film, for the film's own record."""
+
+    role: ModelKind
+    id: str
+    title: str = ""
+    revision: str = ""
+    licence: str = ""
+
+
+class FilmRecord(Frozen):
+    """How a film was made, as the film itself carries it: enough to make it again, and no secret.
+
+    Paths of reference images are reduced to file names.
+    """
+
+    localvid: str
+    """Version of localvid."""
+    prompt: str
+    storyboard: Storyboard
+    """With every seed filled in."""
+    options: FilmOptions
+    models: tuple[ModelUse, ...]

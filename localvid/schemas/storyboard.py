@@ -1,0 +1,128 @@
+"""What a person or a language model says of a film: shots, camera moves, transitions."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from localvid.schemas.base import MAX_PROMPT_CHARACTERS, MAX_STORYBOARD_SHOTS, Frozen, Seed
+
+
+class Camera(StrEnum):
+    """A camera move, in the terms of film: pans and tilts turn, trucks and pedestals travel, zooms change
+    the lens, dollies travel along the line of sight, orbits travel around the subject."""
+
+    STATIC = "static"
+    PAN_LEFT = "pan_left"
+    PAN_RIGHT = "pan_right"
+    TILT_UP = "tilt_up"
+    TILT_DOWN = "tilt_down"
+    ZOOM_IN = "zoom_in"
+    ZOOM_OUT = "zoom_out"
+    DOLLY_IN = "dolly_in"
+    DOLLY_OUT = "dolly_out"
+    TRUCK_LEFT = "truck_left"
+    TRUCK_RIGHT = "truck_right"
+    PEDESTAL_UP = "pedestal_up"
+    PEDESTAL_DOWN = "pedestal_down"
+    ORBIT_LEFT = "orbit_left"
+    ORBIT_RIGHT = "orbit_right"
+
+
+class TransitionKind(StrEnum):
+    CUT = "cut"
+    CROSSFADE = "crossfade"
+    FADE_BLACK = "fade_black"
+
+
+class Transition(Frozen):
+    """How a shot gives way to the next.
+
+    A crossfade overlaps the two shots for `duration_seconds` and shortens the film by as much; a fade
+    through black darkens the end of one and lights the start of the next, half of the time each, and
+    keeps the film's length; a cut takes no time.
+    """
+
+    kind: TransitionKind = TransitionKind.CUT
+    duration_seconds: float = Field(default=0.5, gt=0, le=5, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        """Accept `"crossfade"` and `"crossfade:0.8"` wherever a transition stands."""
+        if not isinstance(value, str):
+            return value
+        kind, separator, seconds = value.partition(":")
+        fields: dict[str, object] = {"kind": kind.strip().lower().replace("-", "_")}
+        if separator:
+            fields["duration_seconds"] = seconds.strip()
+        return fields
+
+    def side_frames(self, fps: float) -> int:
+        """Frames that it touches at the end of one shot, and as many at the start of the next."""
+        if self.kind is TransitionKind.CUT:
+            return 0
+        share = 1.0 if self.kind is TransitionKind.CROSSFADE else 0.5
+        return max(1, round(self.duration_seconds * fps * share))
+
+    def overlap_frames(self, fps: float) -> int:
+        """Frames by which it shortens the film."""
+        return self.side_frames(fps) if self.kind is TransitionKind.CROSSFADE else 0
+
+
+class Shot(Frozen):
+    """One shot: what is seen, how the camera and the scene move, how long, and how it ends."""
+
+    description: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
+    camera: Camera = Camera.STATIC
+    energy: float = Field(default=0.5, ge=0, le=1)
+    """How much moves within the scene: 0 is a still life, 1 a storm."""
+    duration_seconds: float = Field(default=4.0, ge=0.25, le=60)
+    transition: Transition = Transition()
+    """To the next shot; the last shot's is not used."""
+    reference_image: Path | None = None
+    """The shot's first frame, fitted to the frame without distortion."""
+    seed: Seed | None = None
+    """Drawn when the job is planned if it is not given."""
+    continue_from_previous: bool = False
+    """The keyframe is the last frame of the shot before."""
+
+    @field_validator("camera", mode="before")
+    @classmethod
+    def _camera_from_text(cls, value: object) -> object:
+        if isinstance(value, str):
+            return value.strip().lower().replace("-", "_").replace(" ", "_")
+        return value
+
+
+class Storyboard(Frozen):
+    """The words and motion of a film; as JSON, a file that a person can edit and render."""
+
+    version: Literal[1] = 1
+    title: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+    prompt: Annotated[str, StringConstraints(max_length=MAX_PROMPT_CHARACTERS)] = ""
+    style: Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)] = ""
+    """Shared by all shots: "watercolour", "1970s documentary, grainy"."""
+    shots: Annotated[tuple[Shot, ...], Field(min_length=1, max_length=MAX_STORYBOARD_SHOTS)]
+    written_by: Annotated[str, StringConstraints(max_length=200)] = ""
+    """The model that wrote it ("llama:SmolLM2-135M-Instruct"), "outline", or empty for a person."""
+
+    @model_validator(mode="after")
+    def _first_shot_continues_nothing(self) -> Self:
+        if self.shots[0].continue_from_previous:
+            raise ValueError("shots.0.continue_from_previous: the first shot has no shot before it")
+        for index, shot in enumerate(self.shots):
+            if shot.continue_from_previous and shot.reference_image is not None:
+                raise ValueError(
+                    f"shots.{index}: continue_from_previous and reference_image both name the first frame"
+                )
+        return self
+
+    def with_shot(self, index: int, **changes: object) -> Storyboard:
+        """The same storyboard with fields of shot `index` (from 0) replaced and validated anew."""
+        shots = list(self.shots)
+        shots[index] = Shot.model_validate({**shots[index].model_dump(), **changes})
+        return self.model_copy(update={"shots": tuple(shots)})

@@ -1,0 +1,38 @@
+"""Words from outside: prompts cleaned, mistakes explained."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+_DROPPED_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Cn"})
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+
+
+def clean_prompt(text: str) -> str:
+    """The prompt with control characters removed and white space folded, in any script.
+
+    Joiners (U+200C, U+200D) stay: Persian, the scripts of India and emoji are spelled with them.
+    """
+    kept = (
+        " " if char.isspace() else char
+        for char in text
+        if char.isspace()
+        or (unicodedata.category(char) not in _DROPPED_CATEGORIES and char not in _BIDI_CONTROLS)
+    )
+    return re.sub(r" +", " ", "".join(kept)).strip()
+
+
+def explain(error: Any) -> str:
+    """A pydantic ValidationError as one line: `shots.0.energy: Input should be ≤ 1; …`, three at most."""
+    errors = error.errors(include_url=False, include_input=False)
+    parts = []
+    for item in errors[:3]:
+        place = ".".join(str(part) for part in item["loc"])
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = "unknown key"
+        parts.append(f"{place}: {message}" if place else message)
+    more = f" (and {len(errors) - 3} more)" if len(errors) > 3 else ""
+    return "; ".join(parts) + more
