@@ -30,8 +30,8 @@ def main() -> None:
             if number:  # the first round fills the disk cache and writes the byte code
                 milliseconds[name].append(taken)
     print(f"{'':26}{'median':>9}{'fastest':>9}   of {rounds} runs, in ms")
-    for name, taken in milliseconds.items():
-        print(f"{name:26}{statistics.median(taken):9.0f}{min(taken):9.0f}")
+    for name, times in milliseconds.items():
+        print(f"{name:26}{statistics.median(times):9.0f}{min(times):9.0f}")
     median = statistics.median(milliseconds["localvid --help"])
     print(f"localvid --help against the {TARGET_MILLISECONDS} ms it may take: {median:.0f} ms")
 

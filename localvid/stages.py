@@ -109,9 +109,7 @@ class FilmRun:
                 request = shot.keyframe_request
                 if request.reference_image is not None:
                     partial = self._new_file(".png")
-                    fit_image(
-                        request.reference_image, partial, width=request.width, height=request.height
-                    )
+                    fit_image(request.reference_image, partial, width=request.width, height=request.height)
                 else:
                     if painter is None:
                         info = registry.get_model(request.model_id, self._settings, ModelKind.KEYFRAME)

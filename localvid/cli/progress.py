@@ -6,13 +6,13 @@ import os
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from localvid.cli.output import clock, count, one_line, print_notice
+from localvid.cli.pace import Pace, what, where
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from localvid.schemas import Progress, Stage
 
 STOPPING = "stopping at the next safe point; press Ctrl-C again to quit at once"
-
-_RATE_SECONDS = 30.0
-"""Time left is estimated from the speed of this last stretch."""
 
 _HEARTBEAT_SECONDS = 30.0
 """Where lines are printed, a step that lasts says so this often."""
@@ -287,58 +284,3 @@ class _StageTally:
             return f"{self.stage.value}  " + ("made already" if cached else f"{seconds:.1f} s")
         made = f", {cached} made already" if cached else ""
         return f"{self.stage.value}  {count(len(self._shots), 'shot')}{made}, {seconds:.1f} s"
-
-
-# --- words and times -----------------------------------------------------------------------------
-
-
-def where(progress: Progress) -> str:
-    """`clips, shot 2/3`."""
-    stage = progress.stage.value if progress.stage else "working"
-    return f"{stage}, shot {progress.shot}/{progress.num_shots}" if progress.shot else stage
-
-
-def what(progress: Progress) -> str:
-    """The message, without the shot that `where` says already."""
-    message = one_line(progress.message)
-    return message.removesuffix(f" shot {progress.shot}") if progress.shot else message
-
-
-class Pace:
-    """The share that is done, and the time left at the speed of the last half minute.
-
-    Steps that were made already say nothing about speed, so their share is left out of it.
-    """
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._started = now()
-        self.overall = 0.0
-        self._worked = 0.0
-        self._samples: deque[tuple[float, float]] = deque(maxlen=1000)
-        """(time, share worked); two at least are kept however old they are."""
-
-    def add(self, progress: Progress) -> None:
-        gained = max(0.0, progress.overall - self.overall)
-        self.overall += gained
-        if not self._samples or progress.cached:
-            gained = 0.0
-        self._worked += gained
-        now = self._now()
-        if not self._samples or gained:
-            self._samples.append((now, self._worked))
-        while len(self._samples) > 2 and now - self._samples[1][0] > _RATE_SECONDS:
-            self._samples.popleft()
-
-    def elapsed(self) -> float:
-        return self._now() - self._started
-
-    def seconds_left(self) -> float | None:
-        """None as long as the speed is not known."""
-        if len(self._samples) < 2:
-            return None
-        (first, before), (last, after) = self._samples[0], self._samples[-1]
-        if last - first < 1.0 or after <= before:
-            return None
-        rate = (after - before) / (last - first)
-        return max(0.0, (1.0 - self.overall) / rate - (self._now() - last))

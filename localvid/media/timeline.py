@@ -1,7 +1,7 @@
 """The arithmetic of a join: which frames of which shots make each frame of the film. Pure: no file, no codec.
 
-Frames are counted from 0, in the film and in each shot. A transition of `t` seconds takes `round(t * fps)`
-frames, at least one of each shot.
+Frames are counted from 0, in the film and in each shot. How many of them a transition touches on each side
+is said by `Transition.side_frames`.
 """
 
 from __future__ import annotations
@@ -95,22 +95,23 @@ def lay_out(lengths: Sequence[int], transitions: Sequence[Transition], fps: Frac
 
     Raises InvalidRequestError if the transitions around a shot need more frames than it has.
     """
-    joints = [_joint(transition, fps) for transition in transitions]
+    cut = Transition()
+    around = [cut, *transitions, cut]
     placed: list[Placed] = []
     position = 0
     for shot, length in enumerate(lengths):
-        before = joints[shot - 1] if shot else _CUT
-        after = joints[shot] if shot < len(joints) else _CUT
-        _check_room(shot, length, before.frames_in, after.frames_out, fps)
-        position -= before.frames_in if before.overlaps else 0
+        before, after = around[shot], around[shot + 1]
+        head, tail = before.side_frames(fps), after.side_frames(fps)
+        _check_room(shot, length, head, tail, fps)
+        position -= before.overlap_frames(fps)
         placed.append(
             Placed(
                 start=position,
                 length=length,
-                head=before.frames_in,
-                tail=after.frames_out,
-                head_overlaps=before.overlaps,
-                tail_overlaps=after.overlaps,
+                head=head,
+                tail=tail,
+                head_overlaps=before.kind is TransitionKind.CROSSFADE,
+                tail_overlaps=after.kind is TransitionKind.CROSSFADE,
             )
         )
         position += length
@@ -140,26 +141,6 @@ def stretches(timeline: Timeline, groups: Sequence[Sequence[tuple[int, int]]]) -
     if position < timeline.num_frames:
         found.append(Stretch(position, timeline.num_frames))
     return found
-
-
-@dataclass(frozen=True)
-class _Joint:
-    frames_out: int
-    frames_in: int
-    overlaps: bool
-
-
-_CUT = _Joint(0, 0, overlaps=False)
-
-
-def _joint(transition: Transition, fps: Fraction) -> _Joint:
-    frames = max(1, round(Fraction(transition.duration_seconds) * fps))
-    if transition.kind is TransitionKind.CROSSFADE:
-        return _Joint(frames, frames, overlaps=True)
-    if transition.kind is TransitionKind.FADE_BLACK:
-        frames = max(2, frames)
-        return _Joint(frames // 2, frames - frames // 2, overlaps=False)
-    return _CUT
 
 
 def _check_room(shot: int, length: int, head: int, tail: int, fps: Fraction) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from localvid.errors import CapabilityError, InvalidStoryboardError
+from localvid.errors import CapabilityError
 from localvid.planning.capabilities import check_request
 from localvid.planning.motion import SAMPLING_OPTIONS, sampling_for
 from localvid.planning.record import film_record
 from localvid.planning.steps import Step, StepKind, identity, step_key
+from localvid.planning.transitions import check_transitions, fit_transitions
 from localvid.schemas import (
     Caption,
     FilmOptions,
@@ -97,10 +98,9 @@ def plan_film(
             )
         )
         check_request(shots[-1].clip_request, capabilities)
-    transitions = tuple(options.transition or shot.transition for shot in storyboard.shots[:-1])
     first = shots[0].clip_request
     container = options.output.suffix.lower() if options.output else ".mp4"
-    _check_transitions(transitions, shots, fps=first.fps)
+    transitions = _transitions(storyboard, options, shots, fps=first.fps)
     record = (
         film_record(storyboard, options, prompt=prompt, video=video, painter=painter, version=version)
         if options.metadata
@@ -115,7 +115,7 @@ def plan_film(
         film=_film_step(shots, transitions, container, record),
         container=container,
         record=record,
-        notes=tuple(_notes(shots, capabilities, options)),
+        notes=tuple(_notes(storyboard, shots, transitions, capabilities, options)),
     )
 
 
@@ -290,19 +290,25 @@ def _film_step(
     return Step(kind=StepKind.FILM, key=key, label="joining the film")
 
 
-def _check_transitions(transitions: tuple[Transition, ...], shots: list[ShotPlan], *, fps: int) -> None:
-    sides = [0, *(transition.side_frames(fps) for transition in transitions), 0]
-    for index, plan in enumerate(shots):
-        needed = sides[index] + sides[index + 1]
-        frames = plan.clip_request.num_frames
-        if needed > frames:
-            raise InvalidStoryboardError(
-                f"shot {index + 1} has {frames} frames and its transitions need {needed}",
-                hint="make the shot longer or the transitions shorter",
-            )
+def _transitions(
+    storyboard: Storyboard, options: FilmOptions, shots: list[ShotPlan], *, fps: int
+) -> tuple[Transition, ...]:
+    """Between the shots; what a person asks for must fit, what a model wrote is made to fit."""
+    wanted = tuple(options.transition or shot.transition for shot in storyboard.shots[:-1])
+    num_frames = [plan.clip_request.num_frames for plan in shots]
+    if storyboard.written_by and options.transition is None:
+        return fit_transitions(wanted, num_frames, fps=fps)
+    check_transitions(wanted, num_frames, fps=fps)
+    return wanted
 
 
-def _notes(shots: list[ShotPlan], capabilities: ModelCapabilities, options: FilmOptions) -> Iterator[str]:
+def _notes(
+    storyboard: Storyboard,
+    shots: list[ShotPlan],
+    transitions: tuple[Transition, ...],
+    capabilities: ModelCapabilities,
+    options: FilmOptions,
+) -> Iterator[str]:
     """What comes out other than the storyboard asks, in words for the user."""
     if capabilities.default_num_frames is not None and options.num_frames is None:
         request = shots[0].clip_request
@@ -317,3 +323,6 @@ def _notes(shots: list[ShotPlan], capabilities: ModelCapabilities, options: Film
             f"{shots[0].clip_request.model_id} takes no camera move: "
             "it is steered by the keyframe and the amount of motion only"
         )
+    asked = (options.transition or shot.transition for shot in storyboard.shots)
+    if any(planned != wanted for planned, wanted in zip(transitions, asked, strict=False)):
+        yield "the storyboard's transitions are shortened to fit the shots"

@@ -146,7 +146,7 @@ class ModelManifest(Frozen):
     capabilities: ModelCapabilities | None = None
     vram_gib: float | None = Field(default=None, gt=0)
     """GPU memory that it needs at its default size; None where that is not known."""
-    settings: dict[str, int | float | str | bool] = {}
+    settings: dict[str, int | float | str | bool] = Field(default_factory=dict)
     """Defaults of keyframe and storyboard models: steps, guidance, context length, chat format."""
     notes: str = ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -61,14 +62,14 @@ class Transition(Frozen):
             fields["duration_seconds"] = seconds.strip()
         return fields
 
-    def side_frames(self, fps: float) -> int:
+    def side_frames(self, fps: float | Fraction) -> int:
         """Frames that it touches at the end of one shot, and as many at the start of the next."""
         if self.kind is TransitionKind.CUT:
             return 0
-        share = 1.0 if self.kind is TransitionKind.CROSSFADE else 0.5
-        return max(1, round(self.duration_seconds * fps * share))
+        sides = 1 if self.kind is TransitionKind.CROSSFADE else 2
+        return max(1, round(Fraction(self.duration_seconds) * Fraction(fps) / sides))
 
-    def overlap_frames(self, fps: float) -> int:
+    def overlap_frames(self, fps: float | Fraction) -> int:
         """Frames by which it shortens the film."""
         return self.side_frames(fps) if self.kind is TransitionKind.CROSSFADE else 0
 

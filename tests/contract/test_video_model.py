@@ -16,7 +16,7 @@ from localvid.config import Settings
 from localvid.errors import CapabilityError, InvalidRequestError
 from localvid.media import probe
 from localvid.pipelines.base import VideoModel
-from localvid.schemas import IntRange, ModelCapabilities, ModelKind, Progress, VideoRequest
+from localvid.schemas import Camera, IntRange, ModelCapabilities, ModelKind, Progress, VideoRequest
 
 NUM_FRAMES = 5
 """More than two chunks of the tiny model, and a last one that is not full."""
@@ -129,7 +129,7 @@ def test_clip_is_what_was_asked_for(model: VideoModel, clip_request: VideoReques
 def test_frames_differ_from_each_other_and_are_not_black(
     model: VideoModel, clip_request: VideoRequest
 ) -> None:
-    moving = clip_request.model_copy(update={"energy": 1.0})
+    moving = clip_request.model_copy(update={"energy": 1.0, "camera": Camera.PAN_RIGHT})
     model.generate(moving)
 
     frames = frames_of(moving.output).astype(int)

@@ -41,12 +41,13 @@ def films(draw: st.DrawFn, longest: int = 60) -> Film:
 
 def frames_of(transition: Transition) -> tuple[int, int, int]:
     """(tail, head, overlap), written down a second time, from the words in schemas.Transition."""
-    frames = max(1, round(Fraction(transition.duration_seconds) * FPS))
+    frames = Fraction(transition.duration_seconds) * FPS
     if transition.kind is TransitionKind.CROSSFADE:
-        return frames, frames, frames
+        whole = max(1, round(frames))
+        return whole, whole, whole
     if transition.kind is TransitionKind.FADE_BLACK:
-        frames = max(2, frames)
-        return frames // 2, frames - frames // 2, 0
+        half = max(1, round(frames / 2))
+        return half, half, 0
     return 0, 0, 0
 
 

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from localvid.cli import progress as shown
-from localvid.cli.progress import STOPPING, Pace, film_progress
+from localvid.cli.pace import Pace
+from localvid.cli.progress import STOPPING, film_progress
 from localvid.schemas import Progress, Stage
 
 
@@ -64,6 +65,19 @@ def test_only_the_last_stretch_counts() -> None:
         pace.add(report(1, 10, overall=0.1 + second / 100))
         clock.seconds += 1
     assert pace.seconds_left() == pytest.approx((1 - 0.49) / 0.01 - 1, rel=0.05)
+
+
+def test_the_storyboard_says_nothing_about_the_clips() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    for share in (0.05, 0.1, 0.15):
+        pace.add(report(1, 10, overall=share, stage=Stage.STORYBOARD, shot=None))
+        clock.seconds += 20
+    assert pace.seconds_left() is None
+    pace.add(report(0, 0, overall=0.15))
+    clock.seconds += 2
+    pace.add(report(1, 10, overall=0.25))
+    assert pace.seconds_left() == pytest.approx(0.75 / 0.05)
 
 
 def test_the_share_never_falls() -> None:

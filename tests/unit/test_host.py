@@ -321,7 +321,7 @@ def test_a_module_in_the_current_folder_does_not_shadow(
         assert host.call("count", {"steps": 1}, timeout_seconds=30) == 1
 
 
-def test_an_unknown_target(make_host: Callable[..., ChildHost]) -> None:
+def test_an_unknown_target() -> None:
     host = ChildHost("no_such_module:Model", {}, name="the test model")
     with pytest.raises(ModelProcessError, match="ModuleNotFoundError"):
         host.start(timeout_seconds=30)

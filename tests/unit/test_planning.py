@@ -224,6 +224,20 @@ def test_transitions_that_do_not_fit_are_refused_with_the_shot() -> None:
         plan(board)
 
 
+@pytest.mark.parametrize("num_frames", [1, 2, 3, 12, 96])
+@pytest.mark.parametrize("transition", ["cut", "crossfade:0.5", "fade_black:3"])
+def test_transitions_that_a_model_wrote_are_made_to_fit_and_it_is_said(
+    num_frames: int, transition: str
+) -> None:
+    board = BOARD.with_shot(0, transition=transition).with_shot(1, transition=transition)
+    written = board.model_copy(update={"written_by": "a model"})
+    film = plan(written, FilmOptions(metadata=False, num_frames=num_frames))
+    sides = [planned.side_frames(24) for planned in film.transitions]
+    asked = board.shots[0].transition.side_frames(24)
+    assert sides == [min(asked, num_frames // 2)] * 2
+    assert ("shortened" in " ".join(film.notes)) is (asked > num_frames // 2)
+
+
 def test_a_duration_becomes_frames_where_the_model_is_free_and_is_said_where_it_is_not() -> None:
     board = BOARD.with_shot(0, duration_seconds=2.5)
     assert plan(board).shots[0].clip_request.num_frames == 60

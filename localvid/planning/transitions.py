@@ -1,0 +1,45 @@
+"""Whether transitions fit into their shots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from localvid.errors import InvalidStoryboardError
+from localvid.schemas import Transition, TransitionKind
+
+
+def check_transitions(transitions: Sequence[Transition], num_frames: Sequence[int], *, fps: int) -> None:
+    """Raise InvalidStoryboardError for the first shot that is shorter than what its transitions touch.
+
+    `num_frames` has each shot's frames, one more than there are transitions.
+    """
+    sides = [0, *(transition.side_frames(fps) for transition in transitions), 0]
+    for index, frames in enumerate(num_frames):
+        needed = sides[index] + sides[index + 1]
+        if needed > frames:
+            raise InvalidStoryboardError(
+                f"shot {index + 1} has {frames} frames and its transitions need {needed}",
+                hint="make the shot longer or the transition shorter: --transition cut, or crossfade:0.2",
+            )
+
+
+def fit_transitions(
+    transitions: Sequence[Transition], num_frames: Sequence[int], *, fps: int
+) -> tuple[Transition, ...]:
+    """The transitions, none touching more than half of either shot; a cut where there is no frame to give.
+
+    For storyboards that a model wrote without knowing how many frames a shot would get.
+    """
+    return tuple(
+        _fitted(transition, room=min(before, after) // 2, fps=fps)
+        for transition, before, after in zip(transitions, num_frames, num_frames[1:], strict=False)
+    )
+
+
+def _fitted(transition: Transition, *, room: int, fps: int) -> Transition:
+    if transition.side_frames(fps) <= room:
+        return transition
+    if room == 0:
+        return Transition(kind=TransitionKind.CUT)
+    both_sides = 2 if transition.kind is TransitionKind.FADE_BLACK else 1
+    return transition.model_copy(update={"duration_seconds": both_sides * room / fps})
