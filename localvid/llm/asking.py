@@ -6,8 +6,8 @@ import time
 from typing import Any, Protocol
 
 from localvid.host import ChildHost
-from localvid.llm.lexicon import is_english, words_of
-from localvid.llm.outline import SHORTENED, outline_description, outline_detail
+from localvid.llm.lexicon import is_english
+from localvid.llm.outline import SHORTENED, outline_detail
 from localvid.llm.plan import BoardPlan, fitting_cameras
 from localvid.llm.prompts import (
     DETAIL_GRAMMAR,
@@ -22,13 +22,13 @@ from localvid.llm.prompts import (
     film_preamble,
     render,
 )
-from localvid.llm.repair import UNUSABLE, Line, fault_of, is_duplicate, read_line
+from localvid.llm.repair import UNUSABLE, Line, fault_of, is_duplicate, read_line, write_line
 from localvid.schemas import Camera, OnProgress, Progress
 
-_ATTEMPTS = 3
 _GOOD_ENOUGH = 0.5
-_DETAIL_TOKENS = 48
+_DETAIL_TOKENS = 40
 _LINE_TOKENS = 120
+_SHORT_CHARACTERS = 6
 
 
 class Conversation:
@@ -51,7 +51,7 @@ class Conversation:
 
     def start(self) -> None:
         self._on_progress(self._progress)
-        self._host.start(self._on_progress, timeout_seconds=self._left())
+        self._host.start(lambda _: self._on_progress(self._progress), timeout_seconds=self._left())
 
     def at(self, progress: Progress) -> None:
         """Report, and go on reporting this while the model works."""
@@ -92,6 +92,7 @@ class Conversation:
 class Way(Protocol):
     """How a model is asked for the shots of one storyboard, in order."""
 
+    attempts: int
     note: str
 
     def ask(self, index: int, seed: int) -> str: ...
@@ -103,6 +104,8 @@ class Way(Protocol):
 
 class DetailWay:
     """One English sentence about one shot at a time."""
+
+    attempts = 2  # a third made the default film wait longer than it made it better
 
     def __init__(self, conversation: Conversation, plan: BoardPlan) -> None:
         self.note = SHORTENED if plan.shortened else ""
@@ -130,10 +133,13 @@ class DetailWay:
 class FilmWay:
     """The whole prompt and all earlier lines; camera and energy are the model's own choice."""
 
+    attempts = 3
+
     def __init__(self, conversation: Conversation, plan: BoardPlan, context_tokens: int) -> None:
         self._conversation = conversation
         self._plan = plan
-        self._written: list[str] = []
+        self._texts: list[str] = []
+        self._lines: list[str] = []
         self._cameras: list[Camera] = []
         room = context_tokens - conversation.begin(film_preamble()) - (len(plan.shots) + 1) * _LINE_TOKENS
         self._idea = conversation.fit(plan.prompt, max(64, room))
@@ -145,27 +151,34 @@ class FilmWay:
 
     def ask(self, index: int, seed: int) -> str:
         cameras = fitting_cameras(self._plan.shots[index], 0.5, used=self._cameras)
-        dialogue = film_dialogue(self._idea, self._plan, self._written)
+        dialogue = film_dialogue(self._idea, self._plan, self._lines)
         return self._conversation.complete(
             dialogue, film_grammar(cameras), max_tokens=_LINE_TOKENS, seed=seed
         )
 
     def fault(self, index: int, line: Line) -> float:
         del index
-        return UNUSABLE if is_duplicate(line.text, self._written) or len(words_of(line.text)) < 2 else 0.0
+        short = len(line.text) < _SHORT_CHARACTERS
+        return UNUSABLE if short or is_duplicate(line.text, self._texts) else 0.0
 
     def accept(self, index: int, line: Line | None) -> None:
-        text = line.text if line else outline_description(self._plan, index)
-        if line and line.camera:
+        label = f"{index + 1}. {self._plan.shots[index].size}:"
+        if line is None:
+            line = Line(text=outline_detail(self._plan, index))
+        if line.camera is not None:
             self._cameras.append(line.camera)
-        self._written.append(f"{index + 1}. {self._plan.shots[index].size}: {text}")
+        self._texts.append(line.text)
+        self._lines.append(f"{label} {write_line(line)}")
 
 
 def best_line(way: Way, index: int, seed: int) -> Line | None:
-    """Ask up to three times with other seeds, and take the line with the least fault; None: all unusable."""
+    """Ask as often as the way allows, each time with another seed, and take the line with the least fault.
+
+    None: no line was usable.
+    """
     best: Line | None = None
     least = UNUSABLE
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(way.attempts):
         line = read_line(way.ask(index, seed + 101 * index + attempt))
         fault = UNUSABLE if line is None else way.fault(index, line)
         if fault < least:

@@ -36,6 +36,9 @@ _SMALL_BYTES = 600_000_000
 """Below this, a model is asked for one sentence at a time. A billion parameters take about as much in
 4 bits; `whole_film = true` or `false` in a manifest's settings decides otherwise."""
 
+_FILM_CONTEXT_TOKENS = 1024
+"""With less, the instructions, the prompt and the lines do not fit together."""
+
 _CRASH_HINT = (
     "rebuild llama.cpp for this processor: CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall "
     "--no-cache-dir --no-binary llama-cpp-python llama-cpp-python; if only this model crashes, its file is "
@@ -86,7 +89,10 @@ class LlamaWriter:
         """
         plan = plan_board(prompt, num_shots=num_shots, seed=seed)
         head = self._read_head()
-        whole_film = bool(self._option("whole_film", head.bytes >= _SMALL_BYTES))
+        context_tokens = self._context_tokens(head)
+        whole_film = bool(self._option("whole_film", head.bytes >= _SMALL_BYTES)) and (
+            context_tokens >= _FILM_CONTEXT_TOKENS
+        )
         if not whole_film and not any(is_english(shot.scene) for shot in plan.shots):
             return self._finish(plan, [None] * num_shots, "the model reads English alone", on_progress)
         deadline = time.monotonic() + self._settings.llm_timeout_seconds
@@ -94,7 +100,7 @@ class LlamaWriter:
             self._open_host(head), self._format(head), self._temperature(), deadline, on_progress
         )
         ask.start()
-        way = FilmWay(ask, plan, self._context_tokens(head)) if whole_film else DetailWay(ask, plan)
+        way = FilmWay(ask, plan, context_tokens) if whole_film else DetailWay(ask, plan)
         lines: list[Line | None] = []
         for index in range(num_shots):
             ask.at(Progress(step=index, num_steps=num_shots, message=f"writing shot {index + 1}"))

@@ -1,4 +1,4 @@
-"""llama.cpp in the child process: tokenise, complete. With `sampling`, the only module that imports llama_cpp."""
+"""llama.cpp in the child process: tokenise, complete. Only this module and `sampling` import llama_cpp."""
 
 from __future__ import annotations
 

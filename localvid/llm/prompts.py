@@ -110,20 +110,12 @@ _DETAIL_SYSTEM = (
 
 _DETAIL_EXAMPLES = (
     (
-        "Wide shot: A fox in a snowy forest at night.",
-        "Moonlight lies blue on the tall pines, and fresh snow falls on the white ground.",
-    ),
-    (
-        "Medium shot: A street market in Bangkok in the rain.",
-        "Shoppers with red umbrellas hurry past the stalls, and neon signs shimmer in the puddles.",
+        "Wide shot: A wheat field on a windy morning.",
+        "Ripe stalks bend in long waves, and the shadows of small clouds glide over the hills.",
     ),
     (
         "Close-up: An old violin in a quiet attic.",
         "Golden dust glitters in a thin ray of light above the cracked brown wood.",
-    ),
-    (
-        "Wide shot: A wheat field on a windy morning.",
-        "Ripe stalks bend in long waves, and the shadows of small clouds glide over the hills.",
     ),
 )
 

@@ -70,6 +70,14 @@ def read_line(raw: str) -> Line | None:
     )
 
 
+def write_line(line: Line) -> str:
+    """The line as a model writes it, so that what it reads of its own looks like what it is asked for."""
+    if line.camera is None or line.energy is None:
+        return line.text
+    energy = min(ENERGY_WORDS, key=lambda word: abs(ENERGY_WORDS[word] - (line.energy or 0.0)))
+    return f"{line.text} | {line.camera.replace('_', ' ')} | {energy}"
+
+
 def _first_line(raw: str) -> str:
     return next((line for line in raw.splitlines() if line.strip()), "")
 
@@ -114,13 +122,15 @@ def fault_of(detail: str, *, scene: str, others: Sequence[str]) -> float:
         return UNUSABLE
     if set(words) & (META - known) or FIRST_PERSON.search(detail) or _stutters(words):
         return UNUSABLE
-    if _contradicts(words, scene, others):
+    if words[-1] in STOPWORDS or _contradicts(words, scene, others):  # cut off, or at another time of day
         return UNUSABLE
     strangers = 0 if mentions_somebody(scene) else len(set(words) & (PEOPLE - known))
     unseen = len(set(words) & (UNSEEN - known))
     same_start = sum(words[:3] == words_of(other)[:3] for other in others)
     told = len(set(words) & PAST)
-    elsewhere = set(topics_of(detail)) - set(topics_of(scene)) - {"night"}
+    here, there = set(topics_of(scene)), set(topics_of(detail))
+    elsewhere = there - here - {"night"}
+    off_topic = not (there & here or says_scene(detail, scene))
     new_time = time_of_day(scene) is None and time_of_day(detail) is not None
     borrowed = sum(max(0, len(new & _content(other)) - 2) for other in others)
     short = len(words) < 8
@@ -129,7 +139,7 @@ def fault_of(detail: str, *, scene: str, others: Sequence[str]) -> float:
         + 2.0 * unseen
         + 1.5 * same_start
         + 1.0 * (told + len(elsewhere) + new_time + borrowed + short)
-        + 0.5 * (not says_scene(detail, scene))
+        + 0.75 * off_topic
     )
 
 

@@ -13,6 +13,7 @@ from localvid.llm.repair import (
     read_line,
     says_scene,
     similarity,
+    write_line,
 )
 from localvid.schemas import Camera
 
@@ -48,6 +49,13 @@ def test_typed_fields() -> None:
     assert read_line("Trees. | fly away | 40") == Line(text="Trees.")
 
 
+def test_a_written_line_is_read_back() -> None:
+    for raw in ("Trees. | pan left | calm", "Trees.", "森林. | zoom in | wild"):
+        line = read_line(raw)
+        assert line is not None
+        assert write_line(line) == raw
+
+
 def test_long_lines_are_cut() -> None:
     line = read_line("tree " * 1_000)
     assert line is not None
@@ -73,6 +81,7 @@ def test_duplicates_are_found_through_small_changes() -> None:
         "Trees and trees and trees and leaves and leaves and leaves.",
         "A peaceful forest at dawn in the peaceful forest.",
         detail_examples()[0],
+        "The trees stand in a long and golden row of,.",
         "A lonely man walks through the soft light.",
     ],
 )
