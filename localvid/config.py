@@ -71,8 +71,8 @@ def load_settings(**flags: Any) -> Settings:
     merged.update(_from_variables(dotenv, ".env"))
     merged.update(_from_variables(os.environ, "the environment"))
     token = os.environ.get("HF_TOKEN") or dotenv.get("HF_TOKEN")
-    if token:
-        merged.setdefault("hf_token", token)
+    if token and not (os.environ.get(f"{_PREFIX}HF_TOKEN") or dotenv.get(f"{_PREFIX}HF_TOKEN")):
+        merged["hf_token"] = token
     merged.update({name: value for name, value in flags.items() if value is not None})
     try:
         return Settings.model_validate(merged)
@@ -126,7 +126,13 @@ def _read_dotenv(path: Path) -> dict[str, str]:
         return {}
     from dotenv import dotenv_values  # most runs have no .env
 
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    try:
+        found = dotenv_values(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSettingsError(
+            f"{path} cannot be read: {error}", hint="mend or remove the file"
+        ) from error
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _from_variables(variables: Mapping[str, str], origin: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,10 +24,10 @@ def writing(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
     Raises InvalidRequestError if `output` exists and `overwrite` is false, DiskFullError, WorkspaceError.
     """
-    if output.exists() and not overwrite:
-        raise InvalidRequestError(f"{output} exists already", hint="name an output that does not exist")
-    partial = output.with_name(f".{output.stem}.{os.getpid()}.part{output.suffix}")
+    partial = output.with_name(f".{secrets.token_hex(6)}.part{output.suffix}")
     try:
+        if output.exists() and not overwrite:
+            raise InvalidRequestError(f"{output} exists already", hint="name an output that does not exist")
         yield partial
         flush(partial)
         partial.replace(output)
@@ -44,12 +45,12 @@ def check_output(output: Path) -> None:
     or the nearest one that exists, cannot be written to.
     """
     output = output.expanduser().absolute()
-    if output.is_dir():
-        raise InvalidRequestError(f"{output} is a folder", hint="name a file in it")
-    folder = next(parent for parent in output.parents if parent.exists())
-    if not folder.is_dir():
-        raise InvalidRequestError(f"{folder} is not a folder", hint="name an output in a folder")
     try:
+        if output.is_dir():
+            raise InvalidRequestError(f"{output} is a folder", hint="name a file in it")
+        folder = next(parent for parent in output.parents if parent.exists())
+        if not folder.is_dir():
+            raise InvalidRequestError(f"{folder} is not a folder", hint="name an output in a folder")
         # Asking for permission bits is not enough: root has them all, on a read-only disk too.
         with tempfile.TemporaryFile(dir=folder):
             pass

@@ -12,28 +12,24 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from pydantic import ValidationError
 
-from localvid import __version__, registry
+from localvid import __version__, intake, registry
 from localvid.config import Settings, load_settings
 from localvid.errors import (
-    InvalidImageError,
     InvalidRequestError,
     JobCancelledError,
     JobInterruptedError,
     LocalvidError,
     StoppedError,
 )
-from localvid.files import check_output, digest
-from localvid.media import containers, images
 from localvid.planning import FilmPlan, Step, assign_seeds, plan_film
 from localvid.schemas import (
-    MAX_PROMPT_CHARACTERS,
     MAX_SEED,
     FilmOptions,
     ModelInfo,
@@ -44,12 +40,11 @@ from localvid.schemas import (
     Storyboard,
     Transition,
     VideoJob,
-    clean_prompt,
     explain,
     ignore_progress,
 )
 from localvid.stages import FilmRun
-from localvid.store import JobLease, Store
+from localvid.store import IMAGES, JobLease, Store
 
 logger = logging.getLogger(__name__)
 
@@ -112,13 +107,15 @@ class VideoOrchestrator:
         """Record a film to be made from a prompt or from a storyboard; nothing is rendered yet.
 
         Models left to "auto" are chosen now, once, and every seed is drawn now, so that the job means the
-        same whenever it is run. `max_shots` stands in for `options.max_shots`.
+        same whenever it is run; images are copied into the workspace, and may go afterwards. `max_shots`
+        stands in for `options.max_shots`.
 
         Raises InvalidRequestError for a prompt, an image or options that cannot be used and
         NotAvailableError for a model that cannot run here.
         """
-        options = self._resolve(_with_max_shots(options, max_shots), storyboard)
-        prompt = _checked_prompt(prompt, storyboard)
+        options = intake.with_max_shots(options, max_shots)
+        prompt, seed = intake.checked_prompt(prompt, storyboard), intake.checked_seed(seed)
+        storyboard, options = self._settle(storyboard, options, keep=self.store.keep_image)
         if storyboard is not None:
             # Without a seed of its own a storyboard means the same film each time it is rendered.
             seed = 0 if seed is None else seed
@@ -132,27 +129,35 @@ class VideoOrchestrator:
         """Every step of a film, without running any. Raises as `create_job` does."""
         video = registry.get_model(options.model, self.settings, ModelKind.VIDEO)
         painter = self._painter(options)
+        writer = intake.storyboard_model(storyboard, options, self.settings)
         return plan_film(
             assign_seeds(storyboard, 0),
             options,
             prompt=prompt or storyboard.prompt,
             video=video.manifest,
             painter=painter.manifest if painter else None,
-            image_digests=_image_digests(_images(storyboard, options)),
+            writer=writer.manifest if writer else None,
+            image_digests=intake.image_digests(storyboard, options),
             version=__version__,
         )
 
     def preview(
-        self, storyboard: Storyboard | None, options: FilmOptions, *, prompt: str = ""
+        self,
+        storyboard: Storyboard | None,
+        options: FilmOptions,
+        *,
+        prompt: str = "",
+        seed: int | None = None,
     ) -> tuple[FilmOptions, FilmPlan | None]:
         """The options with models chosen, and the plan where there is a storyboard; records nothing.
 
         Raises as `create_job` does.
         """
-        resolved = self._resolve(options, storyboard)
-        prompt = _checked_prompt(prompt, storyboard)
-        plan = self.plan(storyboard or _ANY_STORYBOARD, resolved, prompt=prompt)
-        return resolved, plan if storyboard else None
+        prompt, seed = intake.checked_prompt(prompt, storyboard), intake.checked_seed(seed)
+        storyboard, options = self._settle(storyboard, options, keep=lambda path: path)
+        planned = assign_seeds(storyboard or _ANY_STORYBOARD, seed or 0)
+        plan = self.plan(planned, options, prompt=prompt)
+        return options, plan if storyboard else None
 
     def is_made(self, step: Step) -> bool:
         """Whether the step's artifact is in the workspace, so that it will not run."""
@@ -171,7 +176,7 @@ class VideoOrchestrator:
         process works on it, StoppedError if it was stopped (`execute_job` again goes on from there), and
         any other LocalvidError if a step failed; the row says so too.
         """
-        listener = _simple_listener(progress_callback) if progress_callback else on_progress
+        listener = _both(progress_callback, on_progress) if progress_callback else on_progress
         with self.store.lease(self.store.get_job(job_id).id) as lease:
             try:
                 output = self._run(lease, listener).film()
@@ -189,6 +194,8 @@ class VideoOrchestrator:
             except BaseException as error:
                 lease.fail(f"{type(error).__name__}: {error}", "report it with what `localvid doctor` prints")
                 raise
+            finally:
+                self._stopped.clear()  # a stop is for this run alone
             lease.finish(output)
         return self.store.get_job(job_id)
 
@@ -257,114 +264,28 @@ class VideoOrchestrator:
         on_progress: OnProgress = ignore_progress,
     ) -> Storyboard:
         """A storyboard with every seed filled in, without a job."""
-        prompt = _checked_prompt(prompt, None)
+        prompt, seed = intake.checked_prompt(prompt, None), intake.checked_seed(seed)
         seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
-        info = self._choose(registry.choose_writer(self.settings, options.llm))
+        info = intake.chosen(registry.choose_writer(self.settings, options.llm), self._notice)
         with registry.open_writer(info, self.settings) as writer:
             storyboard = writer.write(prompt, num_shots=options.max_shots, seed=seed, on_progress=on_progress)
         return assign_seeds(storyboard.model_copy(update={"prompt": prompt}), seed)
 
-    def _resolve(self, options: FilmOptions, storyboard: Storyboard | None) -> FilmOptions:
-        """The options with every "auto" settled, images checked and paths absolute."""
-        for path in _images(storyboard, options):
-            images.read_image(path)
-        if options.output is not None:
-            containers.output_format(options.output)
-            check_output(options.output)
-        video = self._choose(registry.choose_video_model(self.settings, options.model))
-        changes: dict[str, object] = {"model": video.manifest.id}
-        if storyboard is None:
-            changes["llm"] = _llm_name(
-                self._choose(registry.choose_writer(self.settings, options.llm)), options.llm
-            )
-        if _needs_painter(video, storyboard, options):
-            painter = self._choose(registry.choose_keyframe_model(self.settings, options.keyframe_model))
-            changes["keyframe_model"] = painter.manifest.id
-        else:
-            changes["keyframe_model"] = "none"
-        for name in ("reference_image", "output"):
-            path = getattr(options, name)
-            if path is not None:
-                changes[name] = path.expanduser().absolute()
-        return options.model_copy(update=changes)
-
-    def _choose(self, choice: registry.Choice) -> ModelInfo:
-        registry.require(choice.info)
-        if choice.said:
-            self._notice(choice.said)
-        return choice.info
+    def _settle(
+        self, storyboard: Storyboard | None, options: FilmOptions, *, keep: Callable[[Path], Path]
+    ) -> tuple[Storyboard | None, FilmOptions]:
+        storyboard, options = intake.settle_images(
+            intake.checked_storyboard(storyboard), options, kept=self.settings.workspace / IMAGES, keep=keep
+        )
+        return storyboard, intake.settle_options(options, storyboard, self.settings, notice=self._notice)
 
     def _painter(self, options: FilmOptions) -> ModelInfo | None:
-        if options.keyframe_model in ("auto", "none"):
+        if options.keyframe_model in ("auto", intake.NONE):
             return None
         return registry.get_model(options.keyframe_model, self.settings, ModelKind.KEYFRAME)
 
 
 # --- checks and choices ------------------------------------------------------------------------------
-
-
-def _with_max_shots(options: FilmOptions | None, max_shots: int | None) -> FilmOptions:
-    options = options or FilmOptions()
-    if max_shots is None:
-        return options
-    try:
-        return FilmOptions.model_validate({**options.model_dump(), "max_shots": max_shots})
-    except ValidationError as error:
-        raise InvalidRequestError(explain(error), hint="a storyboard has 1 to 7 shots") from error
-
-
-def _checked_prompt(prompt: str, storyboard: Storyboard | None) -> str:
-    """The prompt, cleaned; a storyboard brings its own."""
-    cleaned = clean_prompt(prompt or (storyboard.prompt if storyboard else ""))
-    if not cleaned and storyboard is None:
-        raise InvalidRequestError(
-            "the prompt is empty", hint='say what the film shows: "A peaceful forest at dawn"'
-        )
-    if len(cleaned) > MAX_PROMPT_CHARACTERS:
-        raise InvalidRequestError(
-            f"the prompt has {len(cleaned):,} characters; at most {MAX_PROMPT_CHARACTERS:,} are read",
-            hint="shorten it, or write the shots yourself into a storyboard and render that",
-        )
-    return cleaned
-
-
-def _images(storyboard: Storyboard | None, options: FilmOptions) -> list[Path]:
-    """Every image that the user names, once each."""
-    named = [
-        options.reference_image,
-        *(shot.reference_image for shot in (storyboard.shots if storyboard else ())),
-    ]
-    return list(dict.fromkeys(path for path in named if path is not None))
-
-
-def _image_digests(paths: Iterable[Path]) -> dict[Path, str]:
-    try:
-        return {path: digest(path) for path in paths}
-    except OSError as error:
-        raise InvalidImageError(
-            f"{error.filename} cannot be read: {error.strerror}", hint="put the image back, or name another"
-        ) from error
-
-
-def _needs_painter(video: ModelInfo, storyboard: Storyboard | None, options: FilmOptions) -> bool:
-    """Whether some shot's first frame must be painted from words before the video model can run."""
-    capabilities = video.manifest.capabilities
-    if options.keyframe_model == "none" or capabilities is None or not capabilities.takes_first_frame:
-        return False
-    if not capabilities.needs_first_frame and options.keyframe_model == "auto":
-        return False
-    if options.reference_image is not None:
-        return False
-    shots = storyboard.shots if storyboard else (None,)
-    return any(
-        shot is None or (shot.reference_image is None and not shot.continue_from_previous) for shot in shots
-    )
-
-
-def _llm_name(info: ModelInfo, asked: str) -> str:
-    """What the job records: the model's id, or the absolute path of the user's own GGUF file."""
-    path = Path(asked).expanduser()
-    return str(path.absolute()) if path.suffix == ".gguf" else info.manifest.id
 
 
 def _changed_shot(
@@ -387,8 +308,9 @@ def _changed_shot(
         ) from error
 
 
-def _simple_listener(callback: ProgressCallback) -> OnProgress:
+def _both(callback: ProgressCallback, on_progress: OnProgress) -> OnProgress:
     def listen(progress: Progress) -> None:
+        on_progress(progress)
         callback(progress.message or str(progress.stage), 100 * progress.overall, progress.shot)
 
     return listen

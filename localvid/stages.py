@@ -15,7 +15,7 @@ from pathlib import Path
 from localvid import registry
 from localvid.config import Settings
 from localvid.errors import GenerationFailedError, JobCancelledError, JobInterruptedError
-from localvid.files import writing
+from localvid.files import as_workspace_error, writing
 from localvid.media.check import check_clip
 from localvid.media.extract import extract_frame
 from localvid.media.images import fit_image
@@ -79,7 +79,13 @@ class FilmRun:
         info = registry.get_model(job.options.llm, self._settings, ModelKind.STORYBOARD)
         registry.require(info)
         num_shots = job.options.max_shots
-        step = storyboard_step(job.prompt, num_shots=num_shots, seed=job.seed, writer=info.manifest)
+        step = storyboard_step(
+            job.prompt,
+            num_shots=num_shots,
+            seed=job.seed,
+            writer=info.manifest,
+            context_tokens=self._settings.llm_context_tokens,
+        )
         self._bar.enter(Stage.STORYBOARD, step)
         made = self._store.find(step.key)
         if made is None:
@@ -90,7 +96,8 @@ class FilmRun:
                 )
             storyboard = assign_seeds(written.model_copy(update={"prompt": job.prompt}), job.seed)
             partial = self._store.temporary(".json")
-            partial.write_text(storyboard.model_dump_json(indent=2), encoding="utf-8")
+            with writing(partial) as file:
+                file.write_text(storyboard.model_dump_json(indent=2), encoding="utf-8")
             made = self._lease.publish(step.key, step.kind.value, partial)
         storyboard = Storyboard.model_validate_json(made.read_text(encoding="utf-8"))
         self._lease.set_storyboard(storyboard)
@@ -109,7 +116,8 @@ class FilmRun:
                 request = shot.keyframe_request
                 if request.reference_image is not None:
                     partial = self._new_file(".png")
-                    fit_image(request.reference_image, partial, width=request.width, height=request.height)
+                    with writing(partial) as file:
+                        fit_image(request.reference_image, file, width=request.width, height=request.height)
                 else:
                     if painter is None:
                         info = registry.get_model(request.model_id, self._settings, ModelKind.KEYFRAME)
@@ -186,7 +194,10 @@ class FilmRun:
         """A copy of the film where the user wants it: theirs to move, cut or delete."""
         job = self._lease.job
         output = job.options.output or self._store.films / f"{job.id}{film.suffix}"
-        output.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise as_workspace_error(error, output) from error
         with writing(output, overwrite=True) as partial:
             shutil.copyfile(film, partial)
         return output

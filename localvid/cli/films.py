@@ -87,7 +87,12 @@ def render(
             from localvid.cli.preview import print_preview
 
             print_preview(
-                orchestrator, options, prompt=found.prompt, storyboard=storyboard, as_json=flags.as_json
+                orchestrator,
+                options,
+                prompt=found.prompt,
+                storyboard=storyboard,
+                seed=flags.seed,
+                as_json=flags.as_json,
             )
             return
         job = orchestrator.create_job(

@@ -19,10 +19,11 @@ def print_preview(
     *,
     prompt: str,
     storyboard: Storyboard | None = None,
+    seed: int | None = None,
     as_json: bool,
 ) -> None:
     """Settle and plan everything that a film would need; run nothing and record no job."""
-    resolved, plan = orchestrator.preview(storyboard, options, prompt=prompt)
+    resolved, plan = orchestrator.preview(storyboard, options, prompt=prompt, seed=seed)
     # The words are not written yet; how many steps of which kind there will be is known all the same.
     plan = plan or orchestrator.plan(_unwritten(resolved.max_shots), resolved)
     models = {"keyframes": resolved.keyframe_model, "clips": resolved.model}

@@ -93,7 +93,13 @@ def _print_usage(usage: Usage, doomed: Cleaned) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     kinds = {kind.replace("_", " "): amount for kind, amount in usage.artifacts.items()}
-    rows = {**kinds, "films (yours)": usage.films, "temporary": usage.temporary, "database": usage.database}
+    rows = {
+        **kinds,
+        "films (yours)": usage.films,
+        "images (yours)": usage.images,
+        "temporary": usage.temporary,
+        "database": usage.database,
+    }
     for name, amount in rows.items():
         table.add_row(name, str(amount.count), output.byte_size(amount.bytes))
     table.add_row("all", "", output.byte_size(usage.total_bytes), style="bold")

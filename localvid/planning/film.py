@@ -71,13 +71,15 @@ def plan_film(
     prompt: str,
     video: ModelManifest,
     painter: ModelManifest | None,
+    writer: ModelManifest | None,
     image_digests: Mapping[Path, str],
     version: str,
 ) -> FilmPlan:
     """Plan a film from a storyboard whose seeds are assigned.
 
-    `painter` makes keyframes from words; None where the video model needs none. `image_digests` gives
-    the SHA-256 of every reference image that the storyboard or the options name.
+    `painter` makes keyframes from words; None where the video model needs none. `writer` wrote the
+    storyboard; None for a person. `image_digests` gives the SHA-256 of every reference image that the
+    storyboard or the options name.
 
     Raises CapabilityError where the model cannot do what is asked, InvalidStoryboardError where
     transitions do not fit into their shots.
@@ -102,7 +104,7 @@ def plan_film(
     container = options.output.suffix.lower() if options.output else ".mp4"
     transitions = _transitions(storyboard, options, shots, fps=first.fps)
     record = (
-        film_record(storyboard, options, prompt=prompt, video=video, painter=painter, version=version)
+        film_record(storyboard, options, prompt=prompt, models=(writer, painter, video), version=version)
         if options.metadata
         else None
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from localvid.schemas import FilmOptions, FilmRecord, ModelManifest, ModelUse, Storyboard
@@ -12,8 +13,7 @@ def film_record(
     options: FilmOptions,
     *,
     prompt: str,
-    video: ModelManifest,
-    painter: ModelManifest | None,
+    models: Sequence[ModelManifest | None],
     version: str,
 ) -> FilmRecord:
     """How the film is made, with paths reduced to file names and no output path."""
@@ -35,7 +35,7 @@ def film_record(
                 "llm": Path(options.llm).name,
             }
         ),
-        models=tuple(_use(model) for model in (painter, video) if model is not None),
+        models=tuple(_use(model) for model in models if model is not None),
     )
 
 

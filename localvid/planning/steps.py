@@ -46,7 +46,7 @@ class Step(Frozen):
 
 
 def identity(model: ModelManifest) -> dict[str, object]:
-    return {"model": model.id, "revision": model.revision or ""}
+    return {"model": model.id, "revision": model.revision or "", "settings": dict(model.settings)}
 
 
 def derive_seed(seed: int, *parts: str | int) -> int:
@@ -86,9 +86,17 @@ def step_key(kind: StepKind, parameters: Mapping[str, object], *, inputs: tuple[
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def storyboard_step(prompt: str, *, num_shots: int, seed: int, writer: ModelManifest) -> Step:
+def storyboard_step(
+    prompt: str, *, num_shots: int, seed: int, writer: ModelManifest, context_tokens: int
+) -> Step:
     """The step that writes the storyboard."""
-    parameters = {"prompt": prompt, "num_shots": num_shots, "seed": seed, **identity(writer)}
+    parameters = {
+        "prompt": prompt,
+        "num_shots": num_shots,
+        "seed": seed,
+        "context_tokens": context_tokens,
+        **identity(writer),
+    }
     return Step(
         kind=StepKind.STORYBOARD,
         key=step_key(StepKind.STORYBOARD, parameters),

@@ -42,7 +42,7 @@ def get_model(model_id: str, settings: Settings, kind: ModelKind | None = None) 
 
     Raises InvalidRequestError with the closest names, or if the path is not a GGUF file.
     """
-    if kind in (None, ModelKind.STORYBOARD) and model_id.lower().endswith(".gguf"):
+    if kind in (None, ModelKind.STORYBOARD) and ("/" in model_id or model_id.lower().endswith(".gguf")):
         path = Path(model_id).expanduser().absolute()
         manifest = gguf_manifest(path)
         info = inspect(manifest, settings, detect_cuda())

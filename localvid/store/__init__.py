@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from localvid.store.lease import JobLease
 from localvid.store.records import Amount, Cleaned, JobStep, Usage
-from localvid.store.store import Store
+from localvid.store.store import IMAGES, Store
 
-__all__ = ["Amount", "Cleaned", "JobLease", "JobStep", "Store", "Usage"]
+__all__ = ["IMAGES", "Amount", "Cleaned", "JobLease", "JobStep", "Store", "Usage"]

@@ -23,6 +23,8 @@ class Usage(Frozen):
     """By the kind of step that made them: "keyframe", "latents", "clip", "film"."""
     films: Amount
     """In `films/`, where they are the user's."""
+    images: Amount
+    """The user's images that jobs name."""
     temporary: Amount
     database: Amount
     reclaimable_bytes: int
@@ -30,7 +32,7 @@ class Usage(Frozen):
 
     @property
     def total_bytes(self) -> int:
-        parts = (self.films, self.temporary, self.database, *self.artifacts.values())
+        parts = (self.films, self.images, self.temporary, self.database, *self.artifacts.values())
         return sum(part.bytes for part in parts)
 
 

@@ -4,6 +4,7 @@
 <workspace>/localvid.sqlite3   rows
             artifacts/ab/ab…   what finished steps made, under its sha256
             films/             finished films, the user's
+            images/            copies of the user's images that jobs name
             tmp/<owner>/       what is being written, one folder for each process
             ballast            1 MiB, given up to record a failure when the disk is full
 ```
@@ -11,6 +12,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from localvid.errors import InvalidRequestError, WorkspaceError
-from localvid.files import as_workspace_error
+from localvid.files import as_workspace_error, digest, writing
 from localvid.schemas import FilmOptions, JobStatus, Storyboard, VideoJob
 from localvid.store import jobs as job_rows
 from localvid.store import owners
@@ -34,6 +36,8 @@ from localvid.store.steps import artifact_of, forget_artifact
 from localvid.store.upkeep import Upkeep
 
 _DATABASE = "localvid.sqlite3"
+IMAGES = "images"
+"""The workspace's folder of the user's images."""
 
 
 class Store:
@@ -46,6 +50,7 @@ class Store:
     def __init__(self, workspace: Path, *, min_free_bytes: int = 0) -> None:
         self.workspace = workspace.absolute()
         self.films = self.workspace / "films"
+        self._images = self.workspace / IMAGES
         self._temporaries = self.workspace / "tmp"
         filesystem = type_of(self.workspace)
         refuse_network(self.workspace, filesystem)
@@ -54,9 +59,15 @@ class Store:
         self._owner = owners.Owner(self._temporaries)
         self._leased: set[str] = set()
         self._mutex = threading.Lock()
-        _make_folders(self.workspace, self._files.root, self.films, self._temporaries)
+        _make_folders(self.workspace, self._files.root, self.films, self._images, self._temporaries)
         self._database = Database(self.workspace / _DATABASE, filesystem=filesystem)
-        self._upkeep = Upkeep(self._database, self._files, films=self.films, temporaries=self._temporaries)
+        self._upkeep = Upkeep(
+            self._database,
+            self._files,
+            films=self.films,
+            images=self._images,
+            temporaries=self._temporaries,
+        )
         try:
             self._space.spend(lambda: migrate(self._database))
             self._settle_orphans()
@@ -237,6 +248,20 @@ class Store:
                 return self._files.path(made.address)
             forget_artifact(connection, made.address)
         return None
+
+    def keep_image(self, path: Path) -> Path:
+        """A copy of a user's image that stays while a job names it, under the SHA-256 of its bytes.
+
+        So a job does not depend on what becomes of the original. Raises WorkspaceError, DiskFullError.
+        """
+        try:
+            kept = self._images / f"{digest(path)}{path.suffix.lower()}"
+            if not kept.exists():
+                with writing(kept, overwrite=True) as partial:
+                    shutil.copyfile(path, partial)
+        except OSError as error:
+            raise as_workspace_error(error, path) from error
+        return kept
 
     def temporary(self, suffix: str) -> Path:
         """A new name in this process's folder of temporaries, which lies on the disk of the artifacts.

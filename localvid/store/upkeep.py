@@ -34,10 +34,13 @@ _FILES_A_TRANSACTION = 200
 class Upkeep:
     """The housekeeping of one workspace."""
 
-    def __init__(self, database: Database, files: ArtifactFiles, *, films: Path, temporaries: Path) -> None:
+    def __init__(
+        self, database: Database, files: ArtifactFiles, *, films: Path, images: Path, temporaries: Path
+    ) -> None:
         self._database = database
         self._files = files
         self._films = films
+        self._images = images
         self._temporaries = temporaries
 
     def delete_job(self, job_id: str) -> int:
@@ -62,6 +65,7 @@ class Upkeep:
             jobs=num_jobs,
             artifacts=kinds,
             films=_sum(path for path in self._films.iterdir() if not path.name.startswith(".")),
+            images=_sum(self._images.iterdir()),
             temporary=owners.measure(self._temporaries) + _sum(self._beside_films()),
             database=_sum(self._database.path.parent.glob(f"{self._database.path.name}*")),
             reclaimable_bytes=self.clean(dry_run=True, older_than=None, everything_unused=False).total_bytes,
@@ -112,12 +116,20 @@ class Upkeep:
 
     def _sweep(self, *, dry_run: bool) -> Amount:
         swept = owners.sweep(self._temporaries, dry_run=dry_run)
-        abandoned = [path for path in self._beside_films() if _age_seconds(path) > _ABANDONED_AFTER_SECONDS]
+        unneeded = [*self._beside_films(), *self._unnamed_images()]
+        abandoned = [path for path in unneeded if _age_seconds(path) > _ABANDONED_AFTER_SECONDS]
         swept += _sum(abandoned)
         if not dry_run:
             for path in abandoned:
                 self._unlink(path)
         return swept
+
+    def _unnamed_images(self) -> list[Path]:
+        """Images that no job names; one may be about to be named, so they go only when they are old."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(jobs.c.options, jobs.c.storyboard))
+            text = "".join(f"{row.options}{row.storyboard}" for row in rows)
+        return [path for path in self._images.iterdir() if path.name not in text]
 
     def _beside_films(self) -> list[Path]:
         return [path for path in self._films.iterdir() if _LEFT_BESIDE_A_FILM.fullmatch(path.name)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from localvid.store import Store
 
 ARGUMENTS = ["--llm", "outline", "--width", "256", "--height", "144", "--num-frames", "24", "--seed", "5"]
-KILLS = int(os.environ.get("LOCALVID_TEST_KILLS", "10"))
+KILLS = int(os.environ.get("FILM_TEST_KILLS", "10"))
 
 
 def command(*arguments: str) -> list[str]:

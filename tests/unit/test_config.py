@@ -82,6 +82,20 @@ def test_the_token_is_read_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> N
     assert "hf_canary" not in repr(settings) + str(settings) + settings.model_dump_json()
 
 
+def test_the_shells_token_wins_over_the_file(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (empty_folder / "localvid.toml").write_text('hf_token = "hf_file"')
+    monkeypatch.setenv("HF_TOKEN", "hf_shell")
+    settings = load_settings()
+    assert settings.hf_token is not None
+    assert settings.hf_token.get_secret_value() == "hf_shell"
+
+
+def test_a_dotenv_that_is_not_text_is_one_line(empty_folder: Path) -> None:
+    (empty_folder / ".env").write_bytes(b"\xff\xfe=\xff")
+    with pytest.raises(InvalidSettingsError, match="cannot be read"):
+        load_settings()
+
+
 @pytest.mark.parametrize("document", ["docs/configuration.md", "localvid.toml"])
 def test_every_setting_is_documented(document: str) -> None:
     text = (REPOSITORY / document).read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from localvid.errors import DiskFullError, InvalidRequestError, WorkspaceError
-from localvid.files import writing
+from localvid.files import check_output, writing
 
 
 def test_the_file_appears_whole_and_nothing_else_stays(tmp_path: Path) -> None:
@@ -48,6 +48,19 @@ def test_bytes_are_on_disk_before_the_name_is(tmp_path: Path, monkeypatch: pytes
     with writing(tmp_path / "film.mp4") as partial:
         partial.write_bytes(b"whole")
     assert calls == ["fsync", "replace", "fsync"]
+
+
+def test_a_name_as_long_as_the_disk_allows_can_be_written(tmp_path: Path) -> None:
+    output = tmp_path / ("x" * 251 + ".mp4")
+    check_output(output)
+    with writing(output) as partial:
+        partial.write_bytes(b"whole")
+    assert output.read_bytes() == b"whole"
+
+
+def test_a_longer_name_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match="too long"):
+        check_output(tmp_path / ("x" * 300 + ".mp4"))
 
 
 @pytest.mark.parametrize(

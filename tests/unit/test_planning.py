@@ -101,6 +101,7 @@ def plan(
         prompt="p",
         video=video,
         painter=painter,
+        writer=None,
         image_digests=digests or {},
         version="0",
     )
@@ -282,3 +283,9 @@ class TestMotionOfAModelThatReadsNoWords:
     def test_what_the_user_says_is_used_as_it_is(self) -> None:
         chosen = self.of(1, motion_bucket_id=5, num_inference_steps=3, fps=12)
         assert (chosen.motion_bucket_id, chosen.num_inference_steps, chosen.conditioning_fps) == (5, 3, 12)
+
+
+def test_a_manifests_settings_are_part_of_the_keys() -> None:
+    quick = PAINTER.model_copy(update={"settings": {"num_inference_steps": 1}})
+    made = changed(plan(video=DIFFUSION, painter=PAINTER), plan(video=DIFFUSION, painter=quick))
+    assert [kind for kind, _ in made].count(StepKind.KEYFRAME) == 3
