@@ -44,8 +44,14 @@ class AnimaticPainter(KeyframePainter):
 
     def _write_keyframe(self, request: KeyframeRequest, output: Path, on_progress: OnProgress) -> None:
         shoot = Shoot(
-            description=request.description, style=request.style, camera=Camera.STATIC, energy=0.5,
-            width=request.width, height=request.height, seconds=1.0, seed=request.seed,
+            description=request.description,
+            style=request.style,
+            camera=Camera.STATIC,
+            energy=0.5,
+            width=request.width,
+            height=request.height,
+            seconds=1.0,
+            seed=request.seed,
         )
         scene, path = direct(shoot)
         Image.fromarray(scene.frame(path.pose(0.0), 0.5)).save(output)
@@ -54,8 +60,14 @@ class AnimaticPainter(KeyframePainter):
 
 def _direct(request: VideoRequest) -> tuple[Scene, CameraPath]:
     shoot = Shoot(
-        description=request.description, style=request.style, camera=request.camera, energy=request.energy,
-        width=request.width, height=request.height, seconds=request.num_frames / request.fps, seed=request.seed,
+        description=request.description,
+        style=request.style,
+        camera=request.camera,
+        energy=request.energy,
+        width=request.width,
+        height=request.height,
+        seconds=request.num_frames / request.fps,
+        seed=request.seed,
         caption=request.caption,
     )
     return direct(shoot) if request.first_frame is None else direct_image(shoot, request.first_frame)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ def grey(colour: Rgb) -> float:
     return 0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2]
 
 
-def smoothstep(low: float, high: float, values: Floats) -> Floats:
+def smoothstep(low: float, high: float, values: NDArray[np.floating]) -> Floats:
     """0 below `low`, 1 above `high`, smooth between; `low` may be the greater for a falling step."""
     share = np.clip((values - low) / (high - low), 0.0, 1.0)
     return np.asarray(share * share * (3.0 - 2.0 * share), dtype=np.float32)
@@ -58,7 +59,9 @@ def ramp(positions: Floats, stops: Sequence[tuple[float, Rgb]]) -> Floats:
     return np.stack(channels, axis=-1).astype(np.float32)
 
 
-def noise_line(rng: np.random.Generator, xs: Floats, *, waves: float, octaves: int, fall: float = 0.5) -> Floats:
+def noise_line(
+    rng: np.random.Generator, xs: Floats, *, waves: float, octaves: int, fall: float = 0.5
+) -> Floats:
     """Smooth noise in about -1..1 along `xs`: `waves` bumps a unit, each octave finer and `fall` as high.
 
     What it draws from `rng` does not depend on `xs`, so a wider overscan leaves the picture as it was.
@@ -79,7 +82,12 @@ def noise_line(rng: np.random.Generator, xs: Floats, *, waves: float, octaves: i
 
 
 def noise_field(
-    rng: np.random.Generator, shape: tuple[int, int], *, cells: tuple[float, float], octaves: int, fall: float = 0.5
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    *,
+    cells: tuple[float, float],
+    octaves: int,
+    fall: float = 0.5,
 ) -> Floats:
     """Cloudy noise in 0..1 of `shape` (rows, columns) with `cells` (down, across) in the first octave."""
     rows, columns = shape
@@ -92,7 +100,7 @@ def noise_field(
         total += height * np.asarray(grid.resize((columns, rows), Image.Resampling.BICUBIC))
         reach += height
         height *= fall
-    return np.clip((total / reach - 0.5) * 1.5 + 0.5, 0.0, 1.0)
+    return np.asarray(np.clip((total / reach - 0.5) * 1.5 + 0.5, 0.0, 1.0), dtype=np.float32)
 
 
 def spline(points: Sequence[Point], *, closed: bool = True, steps: int = 8) -> list[Point]:
@@ -116,15 +124,15 @@ def spline(points: Sequence[Point], *, closed: bool = True, steps: int = 8) -> l
     return [(float(x), float(y)) for x, y in flat]
 
 
-def soften(mask: Floats, radius: float) -> Floats:
+def soften(mask: NDArray[np.floating], radius: float) -> Floats:
     """A mask in 0..1 blurred by `radius` pixels."""
     if radius < 0.3:
-        return mask
+        return np.asarray(mask, dtype=np.float32)
     image = Image.fromarray((np.clip(mask, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8))
     return np.asarray(image.filter(ImageFilter.GaussianBlur(radius)), dtype=np.float32) / 255.0
 
 
-class _Pen:
+class Drawing:
     """Filled shapes, anti-aliased by drawing them `sharpness` times as large.
 
     It covers `left..right` by `top..bottom` (units) at `density` pixels a unit.
@@ -155,7 +163,7 @@ class _Pen:
     def _stroke(self, points: Sequence[Point], width: float, end_width: float | None, fill: Fill) -> None:
         last = width if end_width is None else end_width
         count = max(1, len(points) - 1)
-        for index, (start, end) in enumerate(zip(points, points[1:], strict=False)):
+        for index, (start, end) in enumerate(pairwise(points)):
             near = width + (last - width) * index / count
             far = width + (last - width) * (index + 1) / count
             dx, dy = end[0] - start[0], end[1] - start[1]
@@ -175,7 +183,7 @@ class _Pen:
         return ((point[0] - self.left) * self._scale, (point[1] - self.top) * self._scale)
 
 
-class Ink(_Pen):
+class Ink(Drawing):
     """A mask to draw on."""
 
     def shape(self, points: Sequence[Point], *, value: float = 1.0) -> None:
@@ -201,7 +209,7 @@ class Ink(_Pen):
         return np.asarray(self._image.reduce(self._sharpness), dtype=np.float32) / 255.0
 
 
-class Picture(_Pen):
+class Picture(Drawing):
     """Coloured shapes on nothing; a colour of None cuts out."""
 
     # Four channels that Pillow takes for plain numbers: red, green, blue and alpha. They are either
@@ -210,6 +218,12 @@ class Picture(_Pen):
 
     def shape(self, points: Sequence[Point], colour: Rgb | None) -> None:
         self._shape(points, _fill(colour))
+
+    def shapes(self, outlines: NDArray[np.float64], colours: Sequence[Rgb]) -> None:
+        """Fill many polygons `(shapes, points, 2)` at once, the later over the earlier."""
+        pixels = (outlines - (self.left, self.top)) * self._scale
+        for outline, colour in zip(pixels.reshape(len(outlines), -1).tolist(), colours, strict=True):
+            self._draw.polygon(outline, fill=_fill(colour))
 
     def blob(self, points: Sequence[Point], colour: Rgb | None) -> None:
         self._shape(spline(points), _fill(colour))
@@ -228,22 +242,23 @@ class Picture(_Pen):
         """A stroke along a smooth curve through the points."""
         self._stroke(spline(points, closed=False), width, end_width, _fill(colour))
 
-    def colours_and_mask(self) -> tuple[Floats, Floats]:
-        """(colours (rows, columns, 3), mask (rows, columns)), both 0..1; colours mean nothing where mask is 0.
+    def colours_and_mask(self, *, around: float = 0.0) -> tuple[Floats, Floats]:
+        """(colours (rows, columns, 3), mask (rows, columns)), 0..1; colours mean nothing where mask is 0.
 
-        The picture is first cut to what was drawn: `left`, `top`, `rows` and `columns` change with it.
+        The picture is first cut to what was drawn and `around` units more on every side: `left`, `top`,
+        `rows` and `columns` change with it.
         """
-        self._cut()
+        self._cut(round(around * self.density))
         pixels = np.frombuffer(self._image.reduce(self._sharpness).tobytes(), dtype=np.uint8)
         values = pixels.reshape(self.rows, self.columns, 4).astype(np.float32) / np.float32(255.0)
         mask = values[..., 3]
         return values[..., :3] / np.maximum(mask, np.float32(1 / 255))[..., None], mask
 
-    def _cut(self) -> None:
+    def _cut(self, around: int) -> None:
         box = self._image.getbbox() or (0, 0, 1, 1)
         step = self._sharpness
-        west, north = box[0] // step, box[1] // step
-        east, south = -(-box[2] // step), -(-box[3] // step)
+        west, north = box[0] // step - around, box[1] // step - around
+        east, south = -(-box[2] // step) + around, -(-box[3] // step) + around
         self._image = self._image.crop((west * step, north * step, east * step, south * step))
         self.left, self.top = self.left + west / self.density, self.top + north / self.density
         self.columns, self.rows = east - west, south - north

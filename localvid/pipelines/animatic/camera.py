@@ -106,7 +106,7 @@ class CameraPath:
                 return Pose(zoom=ZOOM ** (self._reach - ahead))
 
     def overscan(self, nearest: float) -> tuple[float, float]:
-        """Units by which planes no nearer than `nearest` must reach beyond the frame (sides, top and bottom)."""
+        """Units that planes no nearer than `nearest` must reach beyond the frame: (sides, top and bottom)."""
         reach_x = reach_y = 0.0
         for progress in (0.0, 1.0):
             pose = self.pose(progress)
@@ -124,7 +124,7 @@ def ground_coefficients(
 ) -> tuple[float, float, float, float, float, float, float, float]:
     """Where a row and column of the frame lie on the ground as painted, all in units.
 
-    (a, b, c, d, e, f, g, h) with x = (a·x' + b·y' + c) / (g·x' + h·y' + 1) and y = (d·x' + e·y' + f) / (same).
+    (a, b, c, d, e, f, g, h): x = (a·x' + b·y' + c) / (g·x' + h·y' + 1), y = (d·x' + e·y' + f) / (same).
     `height` is the camera's above the ground, `horizon` the row and `middle` the column of the vanishing
     point. With u' the rows below the horizon and H' = height + up, u = u'·height / (H' + u'·forward) and
     x = (x'·H' + u'·right) / (H' + u'·forward).

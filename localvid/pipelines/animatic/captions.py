@@ -38,7 +38,7 @@ def draw_caption(overlay: Image.Image, caption: Caption, description: str, camer
     number = f"{caption.shot_number}/{caption.num_shots}"
     number_font = _default_font(round(size * 1.15))
     badge = round(number_font.getlength(number) + size * 1.1)
-    arrow = round(size * 2.0)
+    arrow = round(size * 2.3)
     room = width - 2 * margin - badge - arrow - 2 * round(size * 0.8)
     lines, font = _wrapped(description, size=size, room=room, most=3 if height >= 160 else 1)
     step = round(size * 1.34)
@@ -46,12 +46,19 @@ def draw_caption(overlay: Image.Image, caption: Caption, description: str, camer
     top = height - margin - text_height
     _shade(layer, from_row=max(0, top - round(size * 2.2)))
     draw = ImageDraw.Draw(layer)
-    draw.rounded_rectangle((margin, top, margin + badge, top + round(size * 1.9)), radius=max(1, round(size * 0.3)), fill=(*_ACCENT, 255))
-    draw.text((margin + badge / 2, top + size * 0.95), number, font=number_font, fill=(28, 24, 20), anchor="mm")
+    draw.rounded_rectangle(
+        (margin, top, margin + badge, top + round(size * 1.9)),
+        radius=max(1, round(size * 0.3)),
+        fill=(*_ACCENT, 255),
+    )
+    draw.text(
+        (margin + badge / 2, top + size * 0.95), number, font=number_font, fill=(28, 24, 20), anchor="mm"
+    )
     if room >= size * 5:
         x = margin + badge + round(size * 0.8)
+        first = top + max(0, round((size * 1.9 - step * len(lines)) / 2))
         for index, line in enumerate(lines):
-            _write(draw, (x, top + index * step), line, font, room=room)
+            _write(draw, (x, first + index * step), line, font, room=room)
     _draw_arrow(layer, camera, centre=(width - margin - arrow / 2, top + size * 0.95), radius=arrow / 2)
     result = overlay.copy()
     premultiplied = layer.convert("RGBa")
@@ -80,10 +87,12 @@ def _wrapped(text: str, *, size: int, room: float, most: int) -> tuple[list[str]
     font, missing = _font_for(text, size)
     if missing:
         names = ", ".join(sorted(missing)[:2])
-        _LOG.warning("no font on this machine for the caption's script (%s); install one, for example Noto Sans", names)
+        _LOG.warning(
+            "no font on this machine for the caption's script (%s); install one, for example Noto Sans", names
+        )
         font = _default_font(size)
         text = "".join(char if _covers(font, char) else " " for char in text)
-        text = f"{' '.join(text.split())} [no font for {names.title()}]".strip()
+        text = f"{' '.join(text.split())} [no font for {names}]".strip()
     lines: list[str] = []
     line = ""
     for piece in _pieces(text):
@@ -136,7 +145,9 @@ def _default_font(size: int) -> Font:
 
 def _font_for(text: str, size: int) -> tuple[Font, set[str]]:
     """(a font that has every letter of the text, or the best there is; names of the scripts it lacks)."""
-    chars = frozenset(char for char in text if not char.isspace() and unicodedata.category(char) not in ("Cf", "Mn"))
+    chars = frozenset(
+        char for char in text if not char.isspace() and unicodedata.category(char) not in ("Cf", "Mn")
+    )
     default = _default_font(size)
     lacking = {char for char in chars if not _covers(default, char)}
     if not lacking and not _needs_shaping(text):
@@ -145,22 +156,36 @@ def _font_for(text: str, size: int) -> tuple[Font, set[str]]:
         return default, {_script(char) for char in chars if _needs_shaping(char)}
     path = _system_font(frozenset(lacking), frozenset(chars))
     if path is None:
-        return default, {_script(char) for char in lacking}
+        return default, {_script(char) for char in lacking if char.isalpha()} or {"its signs"}
     return ImageFont.truetype(str(path), size), set()
 
 
 def _script(char: str) -> str:
-    """The first word of a character's Unicode name: its script, for letters."""
-    return unicodedata.name(char, "unknown").split(" ")[0].split("-")[0]
+    """The first word of a character's Unicode name, which is its script: "Thai", "CJK"."""
+    name = unicodedata.name(char, "unknown").split(" ")[0].split("-")[0]
+    return name if len(name) <= 3 else name.capitalize()
 
 
 def _runs_left(text: str) -> bool:
-    return next((bidi in ("R", "AL") for char in text if (bidi := unicodedata.bidirectional(char)) in ("L", "R", "AL")), False)
+    return next(
+        (
+            bidi in ("R", "AL")
+            for char in text
+            if (bidi := unicodedata.bidirectional(char)) in ("L", "R", "AL")
+        ),
+        False,
+    )
 
 
 def _needs_shaping(text: str) -> bool:
-    """Letters that join, stack or run to the left: Hebrew to Syriac, the scripts of India and South-East Asia."""
-    return any("\u0590" <= char <= "\u08ff" or "\u0900" <= char <= "\u0dff" or "\u0e00" <= char <= "\u109f" or "\u1780" <= char <= "\u17ff" for char in text)
+    """Letters that join, stack or run to the left: Hebrew, Arabic, the scripts of India and around it."""
+    return any(
+        "\u0590" <= char <= "\u08ff"
+        or "\u0900" <= char <= "\u0dff"
+        or "\u0e00" <= char <= "\u109f"
+        or "\u1780" <= char <= "\u17ff"
+        for char in text
+    )
 
 
 def _covers(font: Font, char: str) -> bool:
@@ -189,15 +214,34 @@ def _font_files() -> tuple[Path, ...]:
     folders = {
         "darwin": (Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts"),
         "win32": (Path("C:/Windows/Fonts"), home / "AppData/Local/Microsoft/Windows/Fonts"),
-    }.get(sys.platform, (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), home / ".local/share/fonts", home / ".fonts"))
-    found = [path for folder in folders if folder.is_dir() for path in folder.rglob("*") if path.suffix.lower() in (".ttf", ".otf", ".ttc")]
+    }.get(
+        sys.platform,
+        (
+            Path("/usr/share/fonts"),
+            Path("/usr/local/share/fonts"),
+            home / ".local/share/fonts",
+            home / ".fonts",
+        ),
+    )
+    found = [
+        path
+        for folder in folders
+        if folder.is_dir()
+        for path in folder.rglob("*")
+        if path.suffix.lower() in (".ttf", ".otf", ".ttc")
+    ]
     return tuple(sorted(found, key=_preference)[:_MAX_FONT_FILES])
 
 
 def _preference(path: Path) -> tuple[int, str]:
     name = path.stem.lower()
-    slanted = any(word in name for word in ("italic", "oblique", "mono", "condensed", "light", "thin", "black", "serif"))
-    known = any(word in name for word in ("notosans", "noto sans", "dejavusans", "arial", "segoe", "roboto", "helvetica", "droid"))
+    slanted = any(
+        word in name for word in ("italic", "oblique", "mono", "condensed", "light", "thin", "black", "serif")
+    )
+    known = any(
+        word in name
+        for word in ("notosans", "noto sans", "dejavusans", "arial", "segoe", "roboto", "helvetica", "droid")
+    )
     return (2 * slanted - known, name)
 
 
@@ -219,8 +263,11 @@ def _draw_arrow(layer: Image.Image, camera: Camera, *, centre: Point, radius: fl
         for x, y in pixels:
             draw.ellipse((x - wide / 2, y - wide / 2, x + wide / 2, y + wide / 2), fill=255)
 
-    def head(tip: Point, turn: float, size: float = 0.42) -> None:
-        corners = [(tip[0] - size * math.cos(turn + side_), tip[1] - size * math.sin(turn + side_)) for side_ in (-0.6, 0.6)]
+    def head(tip: Point, turn: float, size: float = 0.5) -> None:
+        corners = [
+            (tip[0] - size * math.cos(turn + side_), tip[1] - size * math.sin(turn + side_))
+            for side_ in (-0.6, 0.6)
+        ]
         draw.polygon([(middle + x * reach, middle + y * reach) for x, y in (tip, *corners)], fill=255)
 
     for points in _shafts(camera):
@@ -239,8 +286,14 @@ def _rotated(points: list[Point], turn: float) -> list[Point]:
     return [(x * cos - y * sin, x * sin + y * cos) for x, y in points]
 
 
+def _mirrored(points: list[Point], mirrored: bool) -> list[Point]:
+    return [(-x, y) for x, y in points] if mirrored else points
+
+
 def _bow(flip: float) -> list[Point]:
-    return [(math.sin(a) * 0.8, flip * (0.45 - 0.75 * math.cos(a)) ) for a in (-1.1 + 0.2 * i for i in range(11))]
+    return [
+        (math.sin(a) * 0.8, flip * (0.45 - 0.75 * math.cos(a))) for a in (-1.1 + 0.2 * i for i in range(11))
+    ]
 
 
 def _shafts(camera: Camera) -> list[list[Point]]:
@@ -250,14 +303,25 @@ def _shafts(camera: Camera) -> list[list[Point]]:
         case "static":
             return [[(-0.55, -0.4), (0.55, -0.4), (0.55, 0.4), (-0.55, 0.4), (-0.55, -0.4)]]
         case "pan" | "tilt":
-            return [_rotated(_bow(1.0), turn)]
+            return [_mirrored(_rotated(_bow(1.0), 0.0 if way == "left" else turn), way == "left")]
         case "truck" | "pedestal":
             return [_rotated([(-0.8, 0.0), (0.5, 0.0)], turn)]
         case "orbit":
             flip = -1.0 if way == "left" else 1.0
-            return [[(flip * math.cos(a) * 0.75, math.sin(a) * 0.45) for a in (-2.4 + 0.26 * i for i in range(16))]]
-    corners = ((-1, -1), (1, -1), (1, 1), (-1, 1))
-    return [[(x * 0.3, y * 0.3), (x * 0.55, y * 0.55)] for x, y in corners]
+            return [
+                [
+                    (flip * math.cos(a) * 0.75, math.sin(a) * 0.45)
+                    for a in (-2.4 + 0.26 * i for i in range(16))
+                ]
+            ]
+    arrows = [[(x * 0.45, y * 0.45), (x * 0.7, y * 0.7)] for x, y in _CORNERS]
+    if kind == "zoom":
+        return arrows
+    small = [(x * 0.2, y * 0.14) for x, y in (*_CORNERS, _CORNERS[0])]  # what the camera travels to
+    return [*arrows, small]
+
+
+_CORNERS: tuple[Point, ...] = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))
 
 
 def _heads(camera: Camera) -> list[tuple[Point, float]]:
@@ -267,19 +331,21 @@ def _heads(camera: Camera) -> list[tuple[Point, float]]:
         case "static":
             return []
         case "pan" | "tilt":
-            tip = _rotated([(0.98, 0.4)], turn)[0]
-            return [(tip, turn + 0.95)]
+            if way == "left":
+                return [((-0.98, 0.4), math.pi - 0.95)]
+            return [(_rotated([(0.98, 0.4)], turn)[0], turn + 0.95)]
         case "truck" | "pedestal":
             return [(_rotated([(1.0, 0.0)], turn)[0], turn)]
         case "orbit":
             flip = -1.0 if way == "left" else 1.0
             end = -2.4 + 0.26 * 15
-            return [((flip * (math.cos(end) * 0.75 - 0.2), math.sin(end) * 0.45 + 0.12), math.pi * 0.92 if flip > 0 else 0.25)]
-    # Into the frame the heads point to its middle, out of it to its corners.
-    outward = way == "out"
-    heads = []
-    for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
-        away = math.atan2(y, x)
-        reach = 0.82 if not outward else 0.12
-        heads.append(((x * reach, y * reach), away) if not outward else ((x * reach, y * reach), away + math.pi))
-    return heads
+            return [
+                (
+                    (flip * (math.cos(end) * 0.75 - 0.2), math.sin(end) * 0.45 + 0.12),
+                    math.pi * 0.92 if flip > 0 else 0.25,
+                )
+            ]
+    # Into the picture the heads point to its middle, out of it to its corners.
+    if way == "in":
+        return [((x * 0.36, y * 0.36), math.atan2(-y, -x)) for x, y in _CORNERS]
+    return [((x * 0.86, y * 0.86), math.atan2(y, x)) for x, y in _CORNERS]

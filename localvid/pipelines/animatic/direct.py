@@ -12,23 +12,46 @@ from PIL import Image
 from localvid.pipelines.animatic.camera import ZOOM, CameraPath
 from localvid.pipelines.animatic.captions import draw_caption
 from localvid.pipelines.animatic.finish import OUTLINED, grade_of, paint_lens
-from localvid.pipelines.animatic.light import Hour, Light, Weather, light_of
 from localvid.pipelines.animatic.places import paint_place
 from localvid.pipelines.animatic.plate import whole_plate
 from localvid.pipelines.animatic.scene import Scene
+from localvid.pipelines.animatic.scenery.air import paint_embers, paint_fireflies
+from localvid.pipelines.animatic.scenery.light import Hour, Light, Weather, light_of
+from localvid.pipelines.animatic.scenery.weather import weather_of
 from localvid.pipelines.animatic.script import Place, Script, read_script
 from localvid.pipelines.animatic.stage import Stage
 from localvid.pipelines.animatic.staging import STANDARD_DEPTH, Setting, put_subjects
-from localvid.pipelines.animatic.weather import paint_embers, paint_fireflies, weather_of
 from localvid.schemas import Camera, Caption
 
 NEAREST = 1.0
 """No plate stands nearer than this; the overscan is made for it."""
 
-_USUAL_PLACES = (Place.FOREST, Place.MOUNTAINS, Place.FIELDS, Place.LAKE, Place.SEA, Place.VILLAGE, Place.RIVER)
+_USUAL_PLACES = (
+    Place.FOREST,
+    Place.MOUNTAINS,
+    Place.FIELDS,
+    Place.LAKE,
+    Place.SEA,
+    Place.VILLAGE,
+    Place.RIVER,
+)
 _USUAL_HOURS = (Hour.DAWN, Hour.MORNING, Hour.DAY, Hour.SUNSET, Hour.DUSK, Hour.NIGHT)
-_INDOORS = frozenset({Place.ROOM, Place.BEDROOM, Place.KITCHEN, Place.LIBRARY, Place.OFFICE, Place.CAVE, Place.UNDERWATER,
-                      Place.SPACE, Place.MOON, Place.MARS, Place.PLANET, Place.SKY})
+_INDOORS = frozenset(
+    {
+        Place.ROOM,
+        Place.BEDROOM,
+        Place.KITCHEN,
+        Place.LIBRARY,
+        Place.OFFICE,
+        Place.CAVE,
+        Place.UNDERWATER,
+        Place.SPACE,
+        Place.MOON,
+        Place.MARS,
+        Place.PLANET,
+        Place.SKY,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -53,10 +76,14 @@ def direct(shoot: Shoot) -> tuple[Scene, CameraPath]:
     stage = _stage(shoot, script)
     place = script.place or _USUAL_PLACES[int(rng.integers(len(_USUAL_PLACES)))]
     light = _light(script, place, rng)
-    setting = Setting(stage, light, script, shoot.energy, rng, horizon=stage.tall * float(rng.uniform(0.5, 0.6)))
+    setting = Setting(
+        stage, light, script, shoot.energy, rng, horizon=stage.tall * float(rng.uniform(0.5, 0.6))
+    )
     paint_place(setting, place)
-    behind, before, flash = ([], [], None) if place in _INDOORS else weather_of(
-        stage, light, rng, horizon=setting.horizon, energy=shoot.energy
+    behind, before, flash = (
+        ([], [], None)
+        if place in _INDOORS
+        else weather_of(stage, light, rng, horizon=setting.horizon, energy=shoot.energy)
     )
     elements = put_subjects(setting)
     elements[1:1] = behind  # after the sky itself
@@ -65,7 +92,9 @@ def direct(shoot: Shoot) -> tuple[Scene, CameraPath]:
         elements.append(paint_fireflies(stage, rng, horizon=setting.horizon, energy=shoot.energy))
     if "embers" in script.extras:
         elements.append(paint_embers(stage, rng, energy=shoot.energy))
-    scene = Scene(stage, tuple(elements), (stage.wide / 2, setting.horizon), _overlay(shoot, script.styles), flash)
+    scene = Scene(
+        stage, tuple(elements), (stage.wide / 2, setting.horizon), _overlay(shoot, script.styles), flash
+    )
     return scene, CameraPath(shoot.camera, seconds=shoot.seconds, subject_depth=setting.subject_depth)
 
 
@@ -103,17 +132,25 @@ def _stage(shoot: Shoot, script: Script) -> Stage:
     closer = {Camera.ZOOM_IN, Camera.ZOOM_OUT, Camera.DOLLY_IN, Camera.DOLLY_OUT}
     detail = 1 + (ZOOM - 1) * 0.5 if shoot.camera in closer else 1.0
     return Stage(
-        shoot.width, shoot.height, margin_x, margin_y, detail, grade_of(script.styles), bool(OUTLINED & script.styles)
+        shoot.width,
+        shoot.height,
+        margin_x,
+        margin_y,
+        detail,
+        grade_of(script.styles),
+        bool(OUTLINED & script.styles),
     )
 
 
 def _light(script: Script, place: Place, rng: np.random.Generator) -> Light:
     hour = script.hour or _USUAL_HOURS[int(rng.choice(6, p=(0.12, 0.2, 0.28, 0.22, 0.08, 0.1)))]
-    if script.hour is None and ("neon" in script.styles or "aurora" in script.extras or "fireflies" in script.extras):
+    if script.hour is None and (
+        "neon" in script.styles or "aurora" in script.extras or "fireflies" in script.extras
+    ):
         hour = Hour.NIGHT
     chances = (Weather.CLEAR, Weather.CLOUDY, Weather.FOG)
     weather = script.weather or chances[int(rng.choice(3, p=(0.74, 0.16, 0.1)))]
-    if place in (Place.DESERT, Place.BEACH) and script.weather is None:
+    if (place in (Place.DESERT, Place.BEACH) and script.weather is None) or "aurora" in script.extras:
         weather = Weather.CLEAR
     return light_of(hour, weather, rng)
 
@@ -122,7 +159,11 @@ def _overlay(shoot: Shoot, styles: frozenset[str] | None) -> Image.Image | None:
     """Lens and caption; `styles` None (the user's own image) leaves the picture as it is."""
     if styles is None and shoot.caption is None:
         return None
-    overlay = Image.new("RGBa", (shoot.width, shoot.height)) if styles is None else paint_lens(shoot.width, shoot.height, styles)
+    overlay = (
+        Image.new("RGBa", (shoot.width, shoot.height))
+        if styles is None
+        else paint_lens(shoot.width, shoot.height, styles)
+    )
     if shoot.caption is not None:
         overlay = draw_caption(overlay, shoot.caption, shoot.description, shoot.camera)
     return overlay

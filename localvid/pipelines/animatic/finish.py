@@ -31,18 +31,23 @@ def _grey(colours: Floats) -> Floats:
 
 
 def _contrast(colours: Floats, strength: float, pivot: float = 0.5) -> Floats:
-    return np.clip((colours - pivot) * strength + pivot, 0.0, 1.0)
+    return np.asarray(np.clip((colours - pivot) * strength + pivot, 0.0, 1.0), dtype=np.float32)
 
 
 def _saturated(colours: Floats, strength: float) -> Floats:
     level = _grey(colours)
-    return np.clip(level + (colours - level) * strength, 0.0, 1.0)
+    return np.asarray(np.clip(level + (colours - level) * strength, 0.0, 1.0), dtype=np.float32)
 
 
-def _tinted(colours: Floats, dark: tuple[float, float, float], pale: tuple[float, float, float], share: float) -> Floats:
+def _tinted(
+    colours: Floats, dark: tuple[float, float, float], pale: tuple[float, float, float], share: float
+) -> Floats:
     """Towards a scale from one tone to another by brightness."""
     level = _grey(colours)
-    scale = np.asarray(dark, dtype=np.float32) + (np.asarray(pale, dtype=np.float32) - np.asarray(dark, dtype=np.float32)) * level
+    scale = (
+        np.asarray(dark, dtype=np.float32)
+        + (np.asarray(pale, dtype=np.float32) - np.asarray(dark, dtype=np.float32)) * level
+    )
     return np.asarray(colours + (scale - colours) * share, dtype=np.float32)
 
 
@@ -59,7 +64,9 @@ def _pastel(colours: Floats) -> Floats:
 
 
 def _watercolour(colours: Floats) -> Floats:
-    return np.asarray(_saturated(colours, 1.12) * 0.78 + np.asarray((0.2, 0.195, 0.18), dtype=np.float32), dtype=np.float32)
+    return np.asarray(
+        _saturated(colours, 1.12) * 0.78 + np.asarray((0.2, 0.195, 0.18), dtype=np.float32), dtype=np.float32
+    )
 
 
 def _neon(colours: Floats) -> Floats:
@@ -67,7 +74,10 @@ def _neon(colours: Floats) -> Floats:
 
 
 def _sketch(colours: Floats) -> Floats:
-    return _tinted(colours, (0.32, 0.31, 0.31), (0.97, 0.95, 0.9), 0.86) * 0.86 + 0.12
+    level = np.sqrt(np.clip(colours, 0.0, 1.0))  # a drawing of the night is still on white paper
+    return np.asarray(
+        _tinted(level, (0.3, 0.29, 0.29), (0.97, 0.95, 0.9), 0.88) * 0.72 + 0.26, dtype=np.float32
+    )
 
 
 _GRADES: dict[str, Callable[[Floats], Floats]] = {
@@ -85,18 +95,25 @@ _GRADES: dict[str, Callable[[Floats], Floats]] = {
 
 
 def paint_lens(width: int, height: int, styles: frozenset[str]) -> Image.Image:
-    """A picture of the frame's size (RGBa) to lay over every frame: darker corners, paper for what is painted."""
+    """A picture of the frame's size (RGBa) to lay over every frame: darker corners, or paper."""
     xs = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     ys = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    strength = 0.5 if styles & {"noir", "sepia"} else 0.0 if styles & {"watercolour", "sketch", "pastel"} else 0.26
+    strength = (
+        0.5 if styles & {"noir", "sepia"} else 0.0 if styles & {"watercolour", "sketch", "pastel"} else 0.26
+    )
     dark = smoothstep(0.75, 1.6, np.hypot(xs, ys)) * strength
     pixels = np.zeros((height, width, 4), dtype=np.float32)
     pixels[..., 3] = dark
     if styles & {"watercolour", "sketch"}:
         rng = np.random.default_rng(7)
-        grain = noise_field(rng, (height, width), cells=(height / 5, width / 5), octaves=2)
-        edge = smoothstep(0.86, 1.02, np.maximum(np.abs(xs), np.abs(ys)) + 0.05 * (noise_field(rng, (height, width), cells=(6, 9), octaves=4) - 0.5))
-        paper = np.clip(0.16 * smoothstep(0.45, 0.8, grain) + edge, 0, 1)
+        grain = noise_field(rng, (height, width), cells=(height / 3, width / 3), octaves=2)
+        edge = smoothstep(
+            0.86,
+            1.02,
+            np.maximum(np.abs(xs), np.abs(ys))
+            + 0.05 * (noise_field(rng, (height, width), cells=(6, 9), octaves=4) - 0.5),
+        )
+        paper = np.clip(0.09 * smoothstep(0.3, 0.9, grain) + edge, 0, 1)
         pixels[..., 3] = paper
         pixels[..., :3] = paper[..., None] * np.asarray((0.985, 0.97, 0.935), dtype=np.float32)
     return Image.frombytes("RGBa", (width, height), (pixels * 255 + 0.5).astype(np.uint8).tobytes())

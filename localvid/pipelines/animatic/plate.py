@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -76,7 +77,13 @@ class Piece:
         return self._copy((*x, *y, *part), part, across, down, x[0] / _STEPS, y[0] / _STEPS)
 
     def _copy(
-        self, key: tuple[int, ...], part: tuple[int, int, int, int], across: float, down: float, x: float, y: float
+        self,
+        key: tuple[int, ...],
+        part: tuple[int, int, int, int],
+        across: float,
+        down: float,
+        x: float,
+        y: float,
     ) -> Image.Image:
         copy = self._copies.get(key)
         if copy is None:
@@ -128,7 +135,9 @@ class Plate:
         if self.solid_from >= NEVER or self.sway:
             return NEVER
         scale, _, y = self._placed(view)
-        return math.ceil(y + scale * (self.solid_from - self.top) + 0.5)
+        # The rows next to the edge are blended with what lies above: two of them where the picture is scaled.
+        edge = 0.5 if abs(scale - 1.0) < 1e-6 else 2.5
+        return math.ceil(y + scale * (self.solid_from - self.top) + edge)
 
     def _placed(self, view: View) -> tuple[float, float, float]:
         scale, x, y = view.placed(self.depth)
@@ -143,11 +152,19 @@ class Plate:
         edges = [round(i * self.height / count) for i in range(count + 1)]
         return [
             (first, last, lean * (1 - ((first + last) / 2 / self.height)) if lean else 0.0)
-            for first, last in zip(edges, edges[1:], strict=False)
+            for first, last in pairwise(edges)
         ]
 
     def _paste(
-        self, canvas: Image.Image, piece: Piece, _scale: float, x: float, y: float, first: int, last: int, limit: int
+        self,
+        canvas: Image.Image,
+        piece: Piece,
+        _scale: float,
+        x: float,
+        y: float,
+        first: int,
+        last: int,
+        limit: int,
     ) -> None:
         right, down = round(x * _STEPS), round(y * _STEPS)
         left, top = right // _STEPS + piece.left, down // _STEPS
@@ -159,11 +176,20 @@ class Plate:
             canvas.paste(part, (left + box[0], top + box[1]), part)
 
     def _paste_scaled(
-        self, canvas: Image.Image, piece: Piece, scale: float, x: float, y: float, first: int, last: int, limit: int
+        self,
+        canvas: Image.Image,
+        piece: Piece,
+        scale: float,
+        x: float,
+        y: float,
+        first: int,
+        last: int,
+        limit: int,
     ) -> None:
         step = _STEPS if self.soft else 1
-        across = tuple(_quarters(x + edge * scale, step) for edge in (piece.left, piece.left + piece.image.width))
-        down = tuple(_quarters(y + edge * scale, step) for edge in (0, self.height))
+        west, east = piece.left, piece.left + piece.image.width
+        across = (_quarters(x + west * scale, step), _quarters(x + east * scale, step))
+        down = (_quarters(y, step), _quarters(y + self.height * scale, step))
         part = (
             max(0, across[0] // _STEPS),
             max(0, down[0] // _STEPS if first == 0 else math.ceil(y + first * scale)),
@@ -249,7 +275,7 @@ class Flipbook:
 def paint(
     stage: Stage,
     colours: Floats | Rgb,
-    mask: Floats | None,
+    mask: NDArray[np.floating] | None,
     *,
     depth: float,
     left: int = 0,
@@ -269,7 +295,10 @@ def paint(
             mask, colours = np.zeros((1, 1), dtype=np.float32), (0.0, 0.0, 0.0)
         else:
             first, last = int(filled_rows.argmax()), len(filled_rows) - int(filled_rows[::-1].argmax())
-            west, east = int(filled_columns.argmax()), len(filled_columns) - int(filled_columns[::-1].argmax())
+            west, east = (
+                int(filled_columns.argmax()),
+                len(filled_columns) - int(filled_columns[::-1].argmax()),
+            )
             mask = mask[first:last, west:east]
             if not isinstance(colours, tuple):
                 colours = colours[first:last, west:east]
@@ -278,7 +307,9 @@ def paint(
     solid = top + _solid_row(mask, pixels.shape[1] >= stage.columns)
     if top + pixels.shape[0] < stage.rows:
         solid = NEVER
-    return Plate(_pieces(pixels, mask), left, top, pixels.shape[0], depth, min(solid, NEVER), motion, sway, soft)
+    return Plate(
+        _pieces(pixels, mask), left, top, pixels.shape[0], depth, min(solid, NEVER), motion, sway, soft
+    )
 
 
 def whole_plate(image: Image.Image, *, left: int, top: int, depth: float, solid_from: int = NEVER) -> Plate:
@@ -294,7 +325,9 @@ def _pieces(pixels: Pixels, mask: Floats | None) -> list[Piece]:
         breaks = np.flatnonzero(np.diff(filled) > _WIDE_GAP)
         starts, ends = np.concatenate([[0], breaks + 1]), np.concatenate([breaks, [len(filled) - 1]])
         if len(filled):
-            spans = [(int(filled[start]), int(filled[end]) + 1) for start, end in zip(starts, ends, strict=True)]
+            spans = [
+                (int(filled[start]), int(filled[end]) + 1) for start, end in zip(starts, ends, strict=True)
+            ]
     return [
         Piece(Image.frombytes("RGBa", (end - start, pixels.shape[0]), pixels[:, start:end].tobytes()), start)
         for start, end in spans
@@ -347,7 +380,9 @@ def _outline(mask: Floats) -> Floats:
     return np.clip((mask - inner) * 1.5, 0.0, 1.0)
 
 
-_TILE = (np.random.default_rng(1).random((256, 256)) - np.random.default_rng(2).random((256, 256))).astype(np.float32)
+_TILE = (np.random.default_rng(1).random((256, 256)) - np.random.default_rng(2).random((256, 256))).astype(
+    np.float32
+)
 
 
 def _dither(shape: tuple[int, int]) -> Floats:

@@ -46,7 +46,7 @@ class Scene:
         # draws the canvas pixel for pixel and, where it was painted larger for a zoom, shrinks it after.
         density = self.stage.unit if pose.forward else self.stage.density
         view = View(self.stage, pose, seconds, density, self.focus)
-        canvas = Image.new("RGBa", view.size, (0, 0, 0, 255))
+        canvas = Image.new("RGBa", view.size)
         for element, below in zip(self.elements, self._hidden(view, canvas.height), strict=True):
             element.draw(canvas, view, below)
         return canvas

@@ -6,12 +6,24 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
-from localvid.pipelines.animatic.cast import CAST, Realm
-from localvid.pipelines.animatic.light import Hour, Weather
-from localvid.pipelines.animatic.plants import Season
+from localvid.pipelines.animatic.figures.cast import CAST, Realm
+from localvid.pipelines.animatic.scenery.light import Hour, Weather
+from localvid.pipelines.animatic.scenery.plants import Season
 from localvid.pipelines.animatic.vocabulary import (
-    ACTIONS, HOURS, HOUSES, PLACES, PLURALS, SEASONS, STYLES, SUBJECTS, WEAK_PLACES, WEATHERS, meaning,
+    ACTIONS,
+    COLOURS,
+    HOURS,
+    HOUSES,
+    PLACES,
+    PLURALS,
+    SEASONS,
+    STYLES,
+    SUBJECTS,
+    WEAK_PLACES,
+    WEATHERS,
+    meaning,
 )
 
 
@@ -48,6 +60,8 @@ class Subject:
 
     name: str
     count: int = 1
+    colour: str | None = None
+    """The code of a colour that stands right before it, or after it: "a girl in a red coat"."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +84,34 @@ class Script:
 
 
 _MAX_SUBJECTS = 3
-_ON_THE_MOON = re.compile(r"\bon the moon\b|\bmoon (surface|base|landing|walk)\b|\bauf dem mond\b|\bsur la lune\b|\ben la luna\b")
+_ON_THE_MOON = re.compile(
+    r"\bon the moon\b|\bmoon (surface|base|landing|walk)\b|\bauf dem mond\b|\bsur la lune\b|\ben la luna\b"
+)
+_TWO_TONES = re.compile(r"black\W+(and|&|n)?\W*white", re.IGNORECASE)
 _NEGATIONS = frozenset({"no", "without", "not", "ohne", "kein", "keine", "sans", "sin", "senza", "sem"})
-_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "several": 4, "many": 6, "flock": 7, "herd": 5,
-            "pair": 2, "zwei": 2, "drei": 3, "deux": 2, "trois": 3, "dos": 2, "tres": 3, "due": 2, "tre": 3, "pack": 4, "school": 8}
+_NUMBERS = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "several": 4,
+    "many": 6,
+    "flock": 7,
+    "herd": 5,
+    "pair": 2,
+    "zwei": 2,
+    "drei": 3,
+    "deux": 2,
+    "trois": 3,
+    "dos": 2,
+    "tres": 3,
+    "due": 2,
+    "tre": 3,
+    "pack": 4,
+    "school": 8,
+}
 
 
 def read_script(description: str, style: str = "") -> Script:
@@ -89,12 +127,16 @@ def read_script(description: str, style: str = "") -> Script:
         place_name = Place.MOON
     hour_name, weather_name, season_name = (_first(words, table) for table in (HOURS, WEATHERS, SEASONS))
     place = Place(place_name) if place_name else _home_of(subjects)
-    told = words + _words(style)
+    told = words + _words(_TWO_TONES.sub("monochrome", style))
     return Script(
         place=place,
         hour=Hour(hour_name) if hour_name else _first_hour(_words(style)),
         weather=Weather(weather_name) if weather_name else None,
-        season=Season(season_name) if season_name else Season.WINTER if weather_name == Weather.SNOW else None,
+        season=Season(season_name)
+        if season_name
+        else Season.WINTER
+        if weather_name == Weather.SNOW
+        else None,
         subjects=subjects,
         styles=frozenset(found for word in told if (found := meaning(word, STYLES))),
         still=any(meaning(word, ACTIONS) in ("still", "sit") for word in words),
@@ -105,19 +147,83 @@ def read_script(description: str, style: str = "") -> Script:
 
 
 _EXTRAS = {
-    "galaxy": "galaxy", "galaxies": "galaxy", "nebula": "galaxy", "galaxie": "galaxy", "planet": "planet", "planets": "planet",
-    "saturn": "planet", "jupiter": "planet", "earth": "planet", "neon": "neon", "cyberpunk": "neon", "futuristic": "neon",
-    "flower": "flowers", "flowers": "flowers", "wildflowers": "flowers", "blumen": "flowers", "fleurs": "flowers", "flores": "flowers",
-    "poppies": "flowers", "sunflowers": "flowers", "tulips": "flowers", "lavender": "flowers", "bloom": "flowers", "fiori": "flowers",
-    "firefly": "fireflies", "fireflies": "fireflies", "glowing": "fireflies", "magic": "fireflies", "magical": "fireflies",
-    "enchanted": "fireflies", "fairy": "fireflies", "rainbow": "rainbow", "regenbogen": "rainbow", "aurora": "aurora",
-    "northern": "aurora", "crystal": "crystals", "crystals": "crystals", "reflection": "water", "reflections": "water",
-    "harbour": "water", "harbor": "water", "waterfront": "water", "street": "street", "streets": "street", "alley": "street",
-    "avenue": "street", "highway": "street", "road": "street", "path": "path", "trail": "path", "deep": "inside", "inside": "inside", "dense": "inside",
-    "clearing": "inside", "canopy": "inside", "valley": "wide", "view": "wide", "panorama": "wide", "aerial": "wide", "wide": "wide",
-    "distant": "wide", "close": "inside", "trunks": "inside", "undergrowth": "inside", "skyline": "wide",
-    "waterfall": "waterfall", "jungle": "jungle", "rainforest": "jungle", "dschungel": "jungle", "selva": "jungle",
-    "pine": "pines", "pines": "pines", "fir": "pines", "birch": "birches", "birches": "birches", "embers": "embers", "sparks": "embers",
+    "galaxy": "galaxy",
+    "galaxies": "galaxy",
+    "nebula": "galaxy",
+    "galaxie": "galaxy",
+    "planet": "planet",
+    "planets": "planet",
+    "saturn": "planet",
+    "jupiter": "planet",
+    "earth": "planet",
+    "neon": "neon",
+    "cyberpunk": "neon",
+    "futuristic": "neon",
+    "flower": "flowers",
+    "flowers": "flowers",
+    "wildflowers": "flowers",
+    "blumen": "flowers",
+    "fleurs": "flowers",
+    "flores": "flowers",
+    "poppies": "flowers",
+    "sunflowers": "flowers",
+    "tulips": "flowers",
+    "lavender": "flowers",
+    "bloom": "flowers",
+    "fiori": "flowers",
+    "firefly": "fireflies",
+    "fireflies": "fireflies",
+    "glowing": "fireflies",
+    "magic": "fireflies",
+    "magical": "fireflies",
+    "enchanted": "fireflies",
+    "fairy": "fireflies",
+    "rainbow": "rainbow",
+    "regenbogen": "rainbow",
+    "aurora": "aurora",
+    "northern": "aurora",
+    "crystal": "crystals",
+    "crystals": "crystals",
+    "reflection": "water",
+    "reflections": "water",
+    "harbour": "water",
+    "harbor": "water",
+    "waterfront": "water",
+    "street": "street",
+    "streets": "street",
+    "alley": "street",
+    "avenue": "street",
+    "highway": "street",
+    "road": "street",
+    "path": "path",
+    "trail": "path",
+    "deep": "inside",
+    "inside": "inside",
+    "dense": "inside",
+    "clearing": "inside",
+    "canopy": "inside",
+    "valley": "wide",
+    "view": "wide",
+    "panorama": "wide",
+    "aerial": "wide",
+    "wide": "wide",
+    "distant": "wide",
+    "close": "inside",
+    "trunks": "inside",
+    "undergrowth": "inside",
+    "skyline": "wide",
+    "waterfall": "waterfall",
+    "jungle": "jungle",
+    "rainforest": "jungle",
+    "dschungel": "jungle",
+    "selva": "jungle",
+    "pine": "pines",
+    "pines": "pines",
+    "fir": "pines",
+    "birch": "birches",
+    "birches": "birches",
+    "embers": "embers",
+    "sparks": "embers",
 }
 
 
@@ -129,7 +235,7 @@ def _words(text: str) -> list[str]:
 
 
 def _first(words: list[str], table: dict[str, str]) -> str | None:
-    pairs = (f"{first} {second}" for first, second in zip(words, words[1:], strict=False))
+    pairs = (f"{first} {second}" for first, second in pairwise(words))
     if phrase := next((table[pair] for pair in pairs if pair in table), None):
         return phrase
     for before, word in zip(["", *words], words, strict=False):
@@ -144,28 +250,65 @@ def _first_hour(words: list[str]) -> Hour | None:
 
 
 def _subjects(words: list[str]) -> tuple[Subject, ...]:
-    found: dict[str, int] = {}
+    found: dict[str, Subject] = {}
     for index, word in enumerate(words):
         name = meaning(word, SUBJECTS)
         before = words[max(0, index - 3) : index]
         if name is None or (before and before[-1] in _NEGATIONS):
             continue
         number = next((_NUMBERS[other] for other in reversed(before) if other in _NUMBERS), 0)
-        plural = word in PLURALS or (word.endswith("s") and SUBJECTS.get(word) is None)
-        count = number or ((CAST[name].flock or 3) if plural else 1)
-        found[name] = max(found.get(name, 0), count)
-    chosen = list(found.items())[:_MAX_SUBJECTS]
-    return tuple(Subject(name, min(9, count)) for name, count in chosen)
+        plural = word in PLURALS or (word.endswith("s") and word not in SUBJECTS)
+        count = min(9, number or ((CAST[name].flock or 3) if plural else 1))
+        if name not in found or found[name].count < count:
+            found[name] = Subject(name, count, _colour_of(words, index))
+    return tuple(found.values())[:_MAX_SUBJECTS]
+
+
+def _colour_of(words: list[str], index: int) -> str | None:
+    """The colour in the two words before a noun, or in "in (a) …" after it."""
+    near = words[max(0, index - 2) : index][::-1]
+    if "in" in words[index + 1 : index + 2]:
+        near += words[index + 2 : index + 5]
+    return next((COLOURS[word] for word in near if word in COLOURS), None)
 
 
 _HOMES = {
-    "camel": Place.DESERT, "pyramid": Place.DESERT, "penguin": Place.SNOW, "snowman": Place.SNOW, "lighthouse": Place.SEA,
-    "train": Place.FIELDS, "car": Place.ROAD, "taxi": Place.CITY, "bus": Place.CITY, "truck": Place.ROAD, "dragon": Place.MOUNTAINS,
-    "castle": Place.MOUNTAINS, "deer": Place.FOREST, "fox": Place.FOREST, "wolf": Place.FOREST, "bear": Place.FOREST,
-    "owl": Place.FOREST, "mushroom": Place.FOREST, "detective": Place.CITY, "plane": Place.SKY, "balloon": Place.SKY,
-    "rowboat": Place.LAKE, "swan": Place.LAKE, "bridge": Place.RIVER, "elephant": Place.DESERT, "lion": Place.FIELDS,
-    "giraffe": Place.FIELDS, "cow": Place.FIELDS, "sheep": Place.FIELDS, "horse": Place.FIELDS, "windmill": Place.FIELDS,
-    "hiker": Place.MOUNTAINS, "tent": Place.FOREST, "campfire": Place.FOREST, "robot": Place.CITY, "gull": Place.SEA,
+    "camel": Place.DESERT,
+    "pyramid": Place.DESERT,
+    "penguin": Place.SNOW,
+    "snowman": Place.SNOW,
+    "lighthouse": Place.SEA,
+    "train": Place.FIELDS,
+    "car": Place.ROAD,
+    "taxi": Place.CITY,
+    "bus": Place.CITY,
+    "truck": Place.ROAD,
+    "dragon": Place.MOUNTAINS,
+    "castle": Place.MOUNTAINS,
+    "deer": Place.FOREST,
+    "fox": Place.FOREST,
+    "wolf": Place.FOREST,
+    "bear": Place.FOREST,
+    "owl": Place.FOREST,
+    "mushroom": Place.FOREST,
+    "detective": Place.CITY,
+    "plane": Place.SKY,
+    "balloon": Place.SKY,
+    "rowboat": Place.LAKE,
+    "swan": Place.LAKE,
+    "bridge": Place.RIVER,
+    "elephant": Place.DESERT,
+    "lion": Place.FIELDS,
+    "giraffe": Place.FIELDS,
+    "cow": Place.FIELDS,
+    "sheep": Place.FIELDS,
+    "horse": Place.FIELDS,
+    "windmill": Place.FIELDS,
+    "hiker": Place.MOUNTAINS,
+    "tent": Place.FOREST,
+    "campfire": Place.FOREST,
+    "robot": Place.CITY,
+    "gull": Place.SEA,
 }
 
 

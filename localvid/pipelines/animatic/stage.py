@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from localvid.pipelines.animatic.brush import Floats, Ink
+from localvid.pipelines.animatic.brush import Drawing, Floats, Ink
 from localvid.pipelines.animatic.camera import Pose
 
 
@@ -49,22 +49,26 @@ class Stage:
         """Canvas pixels in a unit."""
         return self.unit * self.detail
 
+    def _border(self, margin: float) -> int:
+        """Whole pixels, so that a camera that stands still shows the canvas as it was painted."""
+        return math.ceil(margin * self.density - 1e-6) + 1
+
     @property
     def columns(self) -> int:
-        return math.ceil((self.wide + 2 * self.margin_x) * self.density) + 2
+        return math.ceil(self.wide * self.density) + 2 * self._border(self.margin_x)
 
     @property
     def rows(self) -> int:
-        return math.ceil((self.tall + 2 * self.margin_y) * self.density) + 2
+        return math.ceil(self.tall * self.density) + 2 * self._border(self.margin_y)
 
     @property
     def left(self) -> float:
         """The canvas's left edge in units (0 or less)."""
-        return -self.margin_x - 1 / self.density
+        return -self._border(self.margin_x) / self.density
 
     @property
     def top(self) -> float:
-        return -self.margin_y - 1 / self.density
+        return -self._border(self.margin_y) / self.density
 
     @property
     def right(self) -> float:
@@ -78,9 +82,17 @@ class Stage:
         """The canvas row at height y, kept on the canvas."""
         return min(self.rows, max(0, math.floor((y - self.top) * self.density)))
 
+    def pixel(self, drawing: Drawing) -> tuple[int, int]:
+        """The canvas pixel of a drawing's upper left corner."""
+        return round((drawing.left - self.left) * self.density), round(
+            (drawing.top - self.top) * self.density
+        )
+
     def xs(self) -> Floats:
         """The middle of each canvas column, in units."""
-        return (self.left + (np.arange(self.columns, dtype=np.float32) + 0.5) / self.density).astype(np.float32)
+        return (self.left + (np.arange(self.columns, dtype=np.float32) + 0.5) / self.density).astype(
+            np.float32
+        )
 
     def ys(self, first_row: int = 0, last_row: int | None = None) -> Floats:
         """The middle of the canvas rows `first_row` up to `last_row`, in units."""
@@ -91,7 +103,11 @@ class Stage:
         """A mask of the canvas between two heights, on the canvas's own pixels."""
         first, last = self.row(top), min(self.rows, self.row(bottom) + 1)
         west = 0 if left is None else max(0, math.floor((left - self.left) * self.density))
-        east = self.columns if right is None else min(self.columns, math.ceil((right - self.left) * self.density))
+        east = (
+            self.columns
+            if right is None
+            else min(self.columns, math.ceil((right - self.left) * self.density))
+        )
         return Ink(
             self.left + west / self.density,
             self.top + first / self.density,

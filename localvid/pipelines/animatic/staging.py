@@ -1,23 +1,23 @@
-"""A setting under construction: layers from back to front, and the places in it where a subject can be put."""
+"""A setting under construction: layers from back to front, and the places where a subject can stand."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from localvid.pipelines.animatic.brush import Picture, soften
-from localvid.pipelines.animatic.cast import CAST, Actor, Draw, Realm
-from localvid.pipelines.animatic.creatures import draw_far_bird
-from localvid.pipelines.animatic.groves import rim_lit
-from localvid.pipelines.animatic.light import Light
+from localvid.pipelines.animatic.brush import Picture, mix, soften
+from localvid.pipelines.animatic.figures.birds import draw_far_bird
+from localvid.pipelines.animatic.figures.cast import CAST, Actor, Draw, Realm
+from localvid.pipelines.animatic.figures.sketch import Look, Sketch
 from localvid.pipelines.animatic.plate import Element, Flipbook, Motion, Plate, paint
+from localvid.pipelines.animatic.scenery.groves import rim_lit
+from localvid.pipelines.animatic.scenery.light import Light
+from localvid.pipelines.animatic.scenery.town import glow_plate
 from localvid.pipelines.animatic.script import Script, Subject
-from localvid.pipelines.animatic.sketch import Look, Sketch
 from localvid.pipelines.animatic.stage import Stage
-from localvid.pipelines.animatic.town import glow_plate
 
 STANDARD_DEPTH = 2.2
 """The depth at which a figure has the size that `CAST` gives it."""
@@ -59,7 +59,10 @@ class Setting:
         """Where a figure of a realm goes; where the place has no such realm, on the ground or in the air."""
         for other in (realm, *_INSTEAD[realm], *Realm):
             if other in self.slots:
-                return self.slots[other]
+                slot = self.slots[other]
+                # What flies passes before the far land, not behind the mountains.
+                near = max(found.index for found in self.slots.values())
+                return replace(slot, index=near) if other is Realm.AIR else slot
         return Slot(len(self.elements), STANDARD_DEPTH, lambda _x: self.stage.tall * 0.8)
 
     @property
@@ -85,8 +88,9 @@ def put_subjects(setting: Setting) -> list[Element]:
     for order, subject in enumerate(setting.script.subjects):
         actor = CAST[subject.name]
         slot = setting.slot_for(actor.realm)
+        dye = (actor.coat, subject.colour) if actor.coat and subject.colour else None
         middle = (first_x + order * 0.29) % 1.0 * 0.8 + 0.1 if order else first_x
-        for figure in _figures(setting, subject, actor, slot, middle=middle):
+        for figure in _figures(setting, subject, actor, slot, middle=middle, dye=dye):
             added.append((slot.index, figure[0], figure[1]))
     elements = list(setting.elements)
     for index, _, parts in sorted(added, key=lambda item: (-item[0], item[1])):
@@ -95,43 +99,93 @@ def put_subjects(setting: Setting) -> list[Element]:
 
 
 def _figures(
-    setting: Setting, subject: Subject, actor: Actor, slot: Slot, *, middle: float
+    setting: Setting,
+    subject: Subject,
+    actor: Actor,
+    slot: Slot,
+    *,
+    middle: float,
+    dye: tuple[str, str] | None,
 ) -> list[tuple[float, list[Element]]]:
     """(order, elements) for each figure of a subject: the first in the middle, others around it, smaller."""
     rng, stage = setting.rng, setting.stage
     facing = float(rng.choice((-1.0, 1.0)))
     figures = []
-    high = actor.realm in (Realm.AIR, Realm.DEEP, Realm.SPACE) and slot.index != setting.slots.get(Realm.GROUND, slot).index
+    high = (
+        actor.realm in (Realm.AIR, Realm.DEEP, Realm.SPACE)
+        and slot.index != setting.slots.get(Realm.GROUND, slot).index
+    )
     for number in range(subject.count):
         aside = 0.0 if number == 0 else ((number + 1) // 2) * (1 if number % 2 else -1)
         spread = max(0.11, actor.size * (actor.box[2] - actor.box[0]) * 0.42)
         x = middle * stage.wide + aside * spread * float(rng.uniform(0.75, 1.15))
         back = 1.0 + (0.0 if number == 0 else float(rng.uniform(0.06, 0.3)))
-        size = actor.size * slot.shade * min(1.0, 0.55 + 0.45 * stage.wide) * STANDARD_DEPTH / slot.depth / back
+        size = (
+            actor.size * slot.shade * min(1.0, 0.55 + 0.45 * stage.wide) * STANDARD_DEPTH / slot.depth / back
+        )
         lift = float(rng.uniform(-0.09, 0.09)) if high and number else 0.0
         depth = slot.depth * back if high else slot.depth
         figures.append(
-            (-back, _figure(setting, actor, slot, at=(x, slot.foot(x) + lift), size=size, depth=depth, facing=facing))
+            (
+                -back,
+                _figure(
+                    setting,
+                    actor,
+                    slot,
+                    at=(x, slot.foot(x) + lift),
+                    size=size,
+                    depth=depth,
+                    facing=facing,
+                    dye=dye,
+                ),
+            )
         )
     return figures
 
 
 def _figure(
-    setting: Setting, actor: Actor, slot: Slot, *, at: tuple[float, float], size: float, depth: float, facing: float
+    setting: Setting,
+    actor: Actor,
+    slot: Slot,
+    *,
+    at: tuple[float, float],
+    size: float,
+    depth: float,
+    facing: float,
+    dye: tuple[str, str] | None = None,
 ) -> list[Element]:
-    stage, light, rng, energy, script = setting.stage, setting.light, setting.rng, setting.energy, setting.script
+    stage, light, rng, energy, script = (
+        setting.stage,
+        setting.light,
+        setting.rng,
+        setting.energy,
+        setting.script,
+    )
     moving = energy > 0.05 and not script.still
     draw, travels = _pose(actor, script, moving)
     grounded = slot is setting.slots.get(Realm.GROUND) and actor.realm in (Realm.GROUND, Realm.SPACE)
     if grounded and actor.realm is Realm.SPACE and actor.rest is not None:
         draw, travels = actor.rest, False
-    look = Look(light, depth, light.dark)
+    if actor.realm is Realm.DEEP:  # close to the eye, less of their colour is lost than of the reef's
+        light = replace(light, ambient=mix(light.ambient, (1.0, 1.0, 1.0), 0.55))
+    look = Look(light, depth, light.dark, dye)
     frames = actor.frames if energy > 0.02 else 1
     start = float(rng.random())
-    motion = _motion(actor, light, rng, energy=energy, travels=travels, facing=facing, size=size)
+    motion = _motion(actor, rng, energy=energy, travels=travels, facing=facing)
     plates = [
-        _drawn(stage, light, draw, look, actor, at=at, size=size, depth=depth, facing=facing,
-               phase=(start + i / frames) % 1.0, motion=motion)
+        _drawn(
+            stage,
+            light,
+            draw,
+            look,
+            actor,
+            at=at,
+            size=size,
+            depth=depth,
+            facing=facing,
+            phase=(start + i / frames) % 1.0,
+            motion=motion,
+        )
         for i in range(frames)
     ]
     book: Element = Flipbook(plates, actor.rate * (0.35 + 0.75 * energy)) if frames > 1 else plates[0]
@@ -141,7 +195,9 @@ def _figure(
     parts.append(book)
     if actor.lit and light.dark:
         middle = (at[0], at[1] + size * (actor.box[1] * 0.62 if actor.realm is Realm.GROUND else 0.0))
-        glow = glow_plate(stage, middle, radius=size * 1.2, colour=(1.0, 0.76, 0.42), depth=depth, strength=0.55)
+        glow = glow_plate(
+            stage, middle, radius=size * 1.2, colour=(1.0, 0.76, 0.42), depth=depth, strength=0.55
+        )
         glow.motion = motion
         parts.insert(0, glow)
     return parts
@@ -157,14 +213,21 @@ def _pose(actor: Actor, script: Script, moving: bool) -> tuple[Draw, bool]:
 
 
 def _motion(
-    actor: Actor, light: Light, rng: np.random.Generator, *, energy: float, travels: bool, facing: float, size: float
+    actor: Actor,
+    rng: np.random.Generator,
+    *,
+    energy: float,
+    travels: bool,
+    facing: float,
 ) -> Motion | None:
     """How the figure moves over time: along its way, and up and down as its realm has it."""
     if energy <= 0.02:
         return None
     speed = actor.speed * (0.4 + 0.8 * energy) * facing if travels else 0.0
     phase, pace = float(rng.uniform(0, 2 * math.pi)), 0.5 + energy
-    bob = {Realm.WATER: 0.012, Realm.AIR: 0.014, Realm.DEEP: 0.016, Realm.SPACE: 0.02}.get(actor.realm, 0.0) * (0.4 + energy)
+    bob = {Realm.WATER: 0.012, Realm.AIR: 0.014, Realm.DEEP: 0.016, Realm.SPACE: 0.02}.get(
+        actor.realm, 0.0
+    ) * (0.4 + energy)
     rises = actor.draw is CAST["rocket"].draw
 
     def motion(seconds: float) -> tuple[float, float]:
@@ -177,41 +240,69 @@ def _motion(
 
 
 def _drawn(
-    stage: Stage, light: Light, draw: Draw, look: Look, actor: Actor, *, at: tuple[float, float], size: float, depth: float,
-    facing: float, phase: float, motion: Motion | None,
+    stage: Stage,
+    light: Light,
+    draw: Draw,
+    look: Look,
+    actor: Actor,
+    *,
+    at: tuple[float, float],
+    size: float,
+    depth: float,
+    facing: float,
+    phase: float,
+    motion: Motion | None,
 ) -> Plate:
     left, top, right, bottom = actor.box
     if facing < 0:
         left, right = -right, -left
-    # Whole canvas pixels, so that the plate falls where the drawing says.
-    west = math.floor((at[0] + left * size - stage.left) * stage.density)
-    north = math.floor((at[1] + top * size - stage.top) * stage.density)
-    picture = Picture(
-        stage.left + west / stage.density, stage.top + north / stage.density,
-        at[0] + right * size, at[1] + bottom * size, density=stage.density, sharpness=4 if stage.density < 400 else 3,
+    picture = _picture_at(
+        stage, at[0] + left * size, at[1] + top * size, at[0] + right * size, at[1] + bottom * size
     )
     draw(Sketch(picture, at, size, facing=facing), look, phase)
     colours, mask = picture.colours_and_mask()
     colours = rim_lit(colours, mask, light, strength=0.55, reach=max(1, round(0.003 * stage.density)))
+    west, north = stage.pixel(picture)
     return paint(stage, colours, mask, depth=depth, left=west, top=north, motion=motion)
 
 
+def _picture_at(stage: Stage, left: float, top: float, right: float, bottom: float) -> Picture:
+    """A picture that begins on a whole canvas pixel, so that it falls where its drawing says."""
+    west, north = (
+        math.floor((left - stage.left) * stage.density),
+        math.floor((top - stage.top) * stage.density),
+    )
+    return Picture(
+        stage.left + west / stage.density,
+        stage.top + north / stage.density,
+        right,
+        bottom,
+        density=stage.density,
+        sharpness=4 if stage.density < 400 else 3,
+    )
+
+
 def _shadow(
-    stage: Stage, light: Light, *, at: tuple[float, float], size: float, actor: Actor, depth: float, motion: Motion | None
+    stage: Stage,
+    light: Light,
+    *,
+    at: tuple[float, float],
+    size: float,
+    actor: Actor,
+    depth: float,
+    motion: Motion | None,
 ) -> Plate:
     """A soft pool of shade under the feet, drawn out away from the sun."""
     across = size * min(0.75, (actor.box[2] - actor.box[0]) * 0.26)
     side = -1.0 if light.sun[0] > 0.5 else 1.0
-    pad = 0.03
-    west = math.floor((at[0] - across * 1.6 - pad - stage.left) * stage.density)
-    north = math.floor((at[1] - 0.03 - pad - stage.top) * stage.density)
-    picture = Picture(
-        stage.left + west / stage.density, stage.top + north / stage.density, at[0] + across * 1.6 + pad, at[1] + 0.03 + pad,
-        density=stage.density, sharpness=1,
+    picture = _picture_at(stage, at[0] - across * 1.7, at[1] - 0.06, at[0] + across * 1.7, at[1] + 0.06)
+    picture.oval(
+        (at[0] + side * across * 0.3, at[1] + 0.002), across * 1.15, 0.012 + size * 0.02, light.shadow
     )
-    picture.oval((at[0] + side * across * 0.3, at[1] + 0.002), across * 1.15, 0.012 + size * 0.02, light.shadow)
-    mask = soften(picture.colours_and_mask()[1], 0.006 * stage.density) * 0.42
-    return paint(stage, light.shadow, mask, depth=depth, left=west, top=north, motion=motion)
+    _, mask = picture.colours_and_mask(around=0.02)
+    west, north = stage.pixel(picture)
+    soft = soften(mask, 0.006 * stage.density) * 0.42
+    return paint(stage, light.shadow, soft, depth=depth, left=west, top=north, motion=motion)
 
 
 def background_birds(setting: Setting, *, count: int, y: float, depth: float) -> Sequence[Element]:

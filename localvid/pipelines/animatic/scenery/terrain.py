@@ -7,9 +7,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from localvid.pipelines.animatic.brush import Floats, Rgb, mix, noise_field, noise_line, rgb, smoothstep, times
-from localvid.pipelines.animatic.light import Light
+from localvid.pipelines.animatic.brush import (
+    Floats,
+    Rgb,
+    mix,
+    noise_field,
+    noise_line,
+    rgb,
+    smoothstep,
+    times,
+)
 from localvid.pipelines.animatic.plate import Element, Plate, paint
+from localvid.pipelines.animatic.scenery.light import Light
 from localvid.pipelines.animatic.stage import Stage
 
 Outline = Callable[[Floats], Floats]
@@ -20,16 +29,19 @@ GRASS = rgb("#6f9a4a")
 WOODS = rgb("#3f6b4a")
 SAND = rgb("#e2b377")
 SNOW = rgb("#eef3fa")
-EARTH = rgb("#8a6f55")
 
 
 def hill_outline(rng: np.random.Generator, *, base: float, height: float, waves: float) -> Outline:
     """Soft rolling land around `base`."""
     seed = int(rng.integers(2**32))
-    return lambda xs: base - height * noise_line(np.random.default_rng(seed), xs, waves=waves, octaves=3, fall=0.3)
+    return lambda xs: (
+        base - height * noise_line(np.random.default_rng(seed), xs, waves=waves, octaves=3, fall=0.3)
+    )
 
 
-def peak_outline(rng: np.random.Generator, *, base: float, height: float, waves: float, sharp: float = 1.0) -> Outline:
+def peak_outline(
+    rng: np.random.Generator, *, base: float, height: float, waves: float, sharp: float = 1.0
+) -> Outline:
     """Mountains that rise up to about `height` above `base`: overlapping peaks with broken edges."""
     count = max(5, round(waves * 3.2))
     spread = np.linspace(-0.6, 2.4, count) + rng.uniform(-0.35, 0.35, count) * 3.0 / count
@@ -83,7 +95,10 @@ def paint_ridge(
     if lit_edge:
         colours = _blend(colours, mix(top, light.glow, 0.5), np.exp(-np.maximum(under, 0) / 0.018) * lit_edge)
     if texture and rng is not None:
-        mottle = noise_field(rng, mask.shape, cells=(len(ys) / stage.density * 30, stage.wide * 9), octaves=3) - 0.5
+        mottle = (
+            noise_field(rng, mask.shape, cells=(len(ys) / stage.density * 30, stage.wide * 9), octaves=3)
+            - 0.5
+        )
         colours = colours * (1.0 + texture * mottle[..., None])
     if mist:
         colours = _blend(colours, light.haze, smoothstep(0.05, 0.5, under) * mist)
@@ -115,7 +130,10 @@ def paint_mountains(
     under = ys[:, None] - crest[None, :]
     mask = np.clip(under * stage.density + 0.5, 0.0, 1.0)
     sun_side = 1.0 if light.sun[0] > 0.5 else -1.0
-    wander = noise_field(rng, mask.shape, cells=(len(ys) / stage.density * 7, stage.wide * 5), octaves=4, fall=0.6) - 0.5
+    wander = (
+        noise_field(rng, mask.shape, cells=(len(ys) / stage.density * 7, stage.wide * 5), octaves=4, fall=0.6)
+        - 0.5
+    )
     from_x = xs[None, :] + wander * (0.05 + 0.32 * np.maximum(under, 0)) * 1.1
     step = 0.012
     slope = (np.interp(from_x + step, xs, crest) - np.interp(from_x - step, xs, crest)) / (2 * step)
@@ -135,7 +153,9 @@ def paint_mountains(
     return paint(stage, colours, mask, depth=depth, top=first)
 
 
-def paint_dunes(stage: Stage, light: Light, rng: np.random.Generator, *, horizon: float, sand: Rgb) -> list[Element]:
+def paint_dunes(
+    stage: Stage, light: Light, rng: np.random.Generator, *, horizon: float, sand: Rgb
+) -> list[Element]:
     """Dunes behind dunes, each with a lit face, a shaded face behind a sharp winding crest, and ripples."""
     elements: list[Element] = []
     span = stage.tall - horizon
@@ -143,14 +163,29 @@ def paint_dunes(stage: Stage, light: Light, rng: np.random.Generator, *, horizon
     side = 1.0 if light.sun[0] > 0.5 else -1.0
     for depth, down, height in layers:
         elements.append(
-            _dune(stage, light, rng, base=horizon + down * span, height=height * float(rng.uniform(0.75, 1.2)),
-                  depth=depth, sand=sand, side=side)
+            _dune(
+                stage,
+                light,
+                rng,
+                base=horizon + down * span,
+                height=height * float(rng.uniform(0.75, 1.2)),
+                depth=depth,
+                sand=sand,
+                side=side,
+            )
         )
     return elements
 
 
 def _dune(
-    stage: Stage, light: Light, rng: np.random.Generator, *, base: float, height: float, depth: float, sand: Rgb,
+    stage: Stage,
+    light: Light,
+    rng: np.random.Generator,
+    *,
+    base: float,
+    height: float,
+    depth: float,
+    sand: Rgb,
     side: float,
 ) -> Plate:
     xs = stage.xs()
@@ -194,13 +229,20 @@ def _between(first: Rgb, second: Rgb, share: Floats) -> Floats:
 
 
 def _blend(colours: Floats, colour: Rgb, share: Floats) -> Floats:
-    return np.asarray(colours + (np.asarray(colour, dtype=np.float32) - colours) * share[..., None], dtype=np.float32)
-
-
+    return np.asarray(
+        colours + (np.asarray(colour, dtype=np.float32) - colours) * share[..., None], dtype=np.float32
+    )
 
 
 def paint_mist(
-    stage: Stage, light: Light, rng: np.random.Generator, *, y: float, thick: float, depth: float, drift: float,
+    stage: Stage,
+    light: Light,
+    rng: np.random.Generator,
+    *,
+    y: float,
+    thick: float,
+    depth: float,
+    drift: float,
     strength: float = 0.5,
 ) -> Element:
     """A bank of mist around height `y`, drifting to and fro."""
@@ -217,9 +259,15 @@ def paint_mist(
     phase = float(rng.uniform(0, 2 * math.pi))
 
     def motion(seconds: float) -> tuple[float, float]:
-        return (spare * 0.8 * math.sin(drift * seconds / spare + phase) , 0.0)
+        return (spare * 0.8 * math.sin(drift * seconds / spare + phase), 0.0)
 
     return paint(
-        stage, mix(light.haze, light.sky[3], 0.35), mask.astype(np.float32), depth=depth, top=first,
-        left=-round(spare * stage.density), motion=motion, soft=True,
+        stage,
+        mix(light.haze, light.sky[3], 0.35),
+        mask.astype(np.float32),
+        depth=depth,
+        top=first,
+        left=-round(spare * stage.density),
+        motion=motion,
+        soft=True,
     )

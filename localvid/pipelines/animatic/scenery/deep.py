@@ -7,13 +7,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from localvid.pipelines.animatic.brush import Picture, Rgb, mix, noise_field, noise_line, ramp, rgb, smoothstep, soften
-from localvid.pipelines.animatic.groves import picture_of, plate_of, sway
-from localvid.pipelines.animatic.light import Hour, Light
+from localvid.pipelines.animatic.brush import (
+    Picture,
+    Rgb,
+    mix,
+    noise_field,
+    noise_line,
+    ramp,
+    rgb,
+    smoothstep,
+    soften,
+)
 from localvid.pipelines.animatic.plate import Element, Plate, paint
-from localvid.pipelines.animatic.sky import Glints
+from localvid.pipelines.animatic.scenery.groves import picture_of, plate_of, sway
+from localvid.pipelines.animatic.scenery.light import Hour, Light
+from localvid.pipelines.animatic.scenery.sky import Glints
+from localvid.pipelines.animatic.scenery.terrain import hill_outline
 from localvid.pipelines.animatic.stage import Stage
-from localvid.pipelines.animatic.terrain import hill_outline
 
 _CORALS = (rgb("#f26d6d"), rgb("#ff9e5e"), rgb("#e86bb0"), rgb("#f2c14e"), rgb("#a06bd6"))
 
@@ -23,17 +33,33 @@ def under_water_light(light: Light) -> Light:
     night = light.hour is Hour.NIGHT
     top, low = (rgb("#0f5f86"), rgb("#041426")) if night else (rgb("#4fc3d6"), rgb("#07304f"))
     return replace(
-        light, sky=(top, mix(top, low, 0.35), mix(top, low, 0.72), low), haze=mix(top, low, 0.62),
-        glow=rgb("#7fd8e6") if night else rgb("#d6fff4"), ambient=rgb("#4a7f9a") if night else rgb("#8fc6cc"),
-        shadow=rgb("#04182c"), sun=(light.sun[0], 0.0), sun_size=0.0, stars=0.0, haze_depth=5.0,
+        light,
+        sky=(top, mix(top, low, 0.35), mix(top, low, 0.72), low),
+        haze=mix(top, low, 0.62),
+        glow=rgb("#7fd8e6") if night else rgb("#d6fff4"),
+        ambient=rgb("#4a7f9a") if night else rgb("#8fc6cc"),
+        shadow=rgb("#04182c"),
+        sun=(light.sun[0], 0.0),
+        sun_size=0.0,
+        stars=0.0,
+        haze_depth=5.0,
     )
 
 
-def paint_under_water(stage: Stage, light: Light, rng: np.random.Generator, *, energy: float) -> list[Element]:
+def paint_under_water(
+    stage: Stage, light: Light, rng: np.random.Generator, *, energy: float
+) -> list[Element]:
     """Light from above, rock and coral before it, weed that sways, bubbles that rise."""
     xs, ys = stage.xs(), stage.ys()
     sun_x = light.sun[0] * stage.wide
-    colours = np.repeat(ramp(np.clip(ys / stage.tall, 0, 1).astype(np.float32), list(zip((0, 0.3, 0.65, 1.0), light.sky, strict=True)))[:, None], len(xs), axis=1)
+    colours = np.repeat(
+        ramp(
+            np.clip(ys / stage.tall, 0, 1).astype(np.float32),
+            list(zip((0, 0.3, 0.65, 1.0), light.sky, strict=True)),
+        )[:, None],
+        len(xs),
+        axis=1,
+    )
     bright = np.exp(-np.hypot((xs[None, :] - sun_x) * 0.8, ys[:, None] + 0.1) / 0.38)[..., None] * 0.75
     colours = colours + (np.asarray(light.glow, dtype=np.float32) - colours) * bright
     elements: list[Element] = [paint(stage, colours.astype(np.float32), None, depth=math.inf)]
@@ -44,10 +70,22 @@ def paint_under_water(stage: Stage, light: Light, rng: np.random.Generator, *, e
     elements.append(_coral(stage, light, rng, foot=stage.tall * 0.995, depth=1.7))
     elements.append(_weeds(stage, light, rng, base=stage.tall * 1.03, depth=1.25, energy=energy))
     count = 40
-    points = np.stack([rng.uniform(stage.left, stage.right, count), rng.uniform(stage.top, stage.bottom, count)], axis=-1)
+    points = np.stack(
+        [rng.uniform(stage.left, stage.right, count), rng.uniform(stage.top, stage.bottom, count)], axis=-1
+    )
     elements.append(
-        Glints(stage, points.astype(np.float32), colour=rgb("#cfffff"), radius=0.0035, depth=1.8, rng=rng, pace=0.15 + 0.3 * energy,
-               least=0.45, wander=0.01, rise=0.02 + 0.1 * energy)
+        Glints(
+            stage,
+            points.astype(np.float32),
+            colour=rgb("#cfffff"),
+            radius=0.0035,
+            depth=1.8,
+            rng=rng,
+            pace=0.15 + 0.3 * energy,
+            least=0.45,
+            wander=0.01,
+            rise=0.02 + 0.1 * energy,
+        )
     )
     return elements
 
@@ -58,24 +96,44 @@ def _rays(stage: Stage, light: Light, rng: np.random.Generator, *, energy: float
     for depth in (9.0, 4.0):
         angle = (xs[None, :] - light.sun[0] * stage.wide) / (ys[:, None] + 0.55)
         beams = noise_line(rng, angle.ravel().astype(np.float32), waves=6.5, octaves=2).reshape(angle.shape)
-        mask = smoothstep(0.0, 0.9, beams) * smoothstep(stage.tall * 0.95, 0.0, ys)[:, None] * np.exp(-np.abs(angle) * 0.9) * 0.34
+        mask = (
+            smoothstep(0.0, 0.9, beams)
+            * smoothstep(stage.tall * 0.95, 0.0, ys)[:, None]
+            * np.exp(-np.abs(angle) * 0.9)
+            * 0.34
+        )
         phase = float(rng.uniform(0, 6.28))
 
         def swing(seconds: float, phase: float = phase) -> tuple[float, float]:
             return (0.03 * math.sin(seconds * (0.3 + 0.5 * energy) + phase), 0.0)
 
-        elements.append(paint(stage, light.glow, mask.astype(np.float32), depth=depth, motion=swing if energy > 0.02 else None))
+        elements.append(
+            paint(
+                stage,
+                light.glow,
+                mask.astype(np.float32),
+                depth=depth,
+                motion=swing if energy > 0.02 else None,
+            )
+        )
     return elements
 
 
-def _reef(stage: Stage, light: Light, rng: np.random.Generator, *, base: float, height: float, depth: float) -> Plate:
+def _reef(
+    stage: Stage, light: Light, rng: np.random.Generator, *, base: float, height: float, depth: float
+) -> Plate:
     xs = stage.xs()
     crest = base - height * (0.4 + noise_line(rng, xs, waves=1.7, octaves=5, fall=0.5))
     first = stage.row(float(crest.min()) - 2 / stage.density)
     ys = stage.ys(first)
     under = ys[:, None] - crest[None, :]
     mask = np.clip(under * stage.density + 0.5, 0, 1)
-    grain = noise_field(rng, mask.shape, cells=(max(2, len(ys) / stage.density * 16), stage.wide * 14), octaves=4)[..., None] - 0.5
+    grain = (
+        noise_field(
+            rng, mask.shape, cells=(max(2, len(ys) / stage.density * 16), stage.wide * 14), octaves=4
+        )[..., None]
+        - 0.5
+    )
     tone = np.asarray(light.shade(rgb("#6f7f86"), depth), dtype=np.float32)
     low = np.asarray(light.shade(rgb("#3b4f5e"), depth, lit=0.2), dtype=np.float32)
     colours = tone + (low - tone) * smoothstep(0.0, 0.14, under)[..., None]
@@ -83,7 +141,9 @@ def _reef(stage: Stage, light: Light, rng: np.random.Generator, *, base: float, 
     return paint(stage, np.clip(colours, 0, 1).astype(np.float32), mask, depth=depth, top=first)
 
 
-def _weeds(stage: Stage, light: Light, rng: np.random.Generator, *, base: float, depth: float, energy: float) -> Plate:
+def _weeds(
+    stage: Stage, light: Light, rng: np.random.Generator, *, base: float, depth: float, energy: float
+) -> Plate:
     tall = 0.9 / depth**0.75
     picture = picture_of(stage, base - tall * 1.05, base + 0.05)
     green = rgb("#4f9a6a")
@@ -91,16 +151,34 @@ def _weeds(stage: Stage, light: Light, rng: np.random.Generator, *, base: float,
     for centre in clusters.tolist():
         for _ in range(int(rng.integers(3, 7))):
             x, high = centre + float(rng.normal(0, 0.09)) / depth, tall * float(rng.uniform(0.35, 0.9))
-            tone = light.shade(mix(green, rgb("#8a8f4a"), float(rng.random())), depth, lit=float(rng.uniform(0.3, 0.9)))
+            tone = light.shade(
+                mix(green, rgb("#8a8f4a"), float(rng.random())), depth, lit=float(rng.uniform(0.3, 0.9))
+            )
             bend = float(rng.uniform(0.01, 0.04))
-            points = [(x + bend * math.sin(i * 1.1 + centre * 9) * (i / 9) * 2, base + 0.03 - high * i / 9) for i in range(10)]
+            points = [
+                (x + bend * math.sin(i * 1.1 + centre * 9) * (i / 9) * 2, base + 0.03 - high * i / 9)
+                for i in range(10)
+            ]
             picture.curve(points, 0.034 / depth, tone, end_width=0.006 / depth)
             for i in range(1, 9):
                 side = 1 if i % 2 else -1
                 px, py = points[i]
                 leaf = 0.075 / depth
-                picture.blob([(px, py), (px + side * leaf * 0.5, py - leaf * 0.5), (px + side * leaf, py - leaf * 0.55), (px + side * leaf * 0.55, py - leaf * 0.12)], tone)
-    return plate_of(stage, picture, depth=depth - 0.05, lean=sway(0.3 + 0.7 * energy if energy > 0.02 else 0.0, rng, reach=0.03))
+                picture.blob(
+                    [
+                        (px, py),
+                        (px + side * leaf * 0.5, py - leaf * 0.5),
+                        (px + side * leaf, py - leaf * 0.55),
+                        (px + side * leaf * 0.55, py - leaf * 0.12),
+                    ],
+                    tone,
+                )
+    return plate_of(
+        stage,
+        picture,
+        depth=depth - 0.05,
+        lean=sway(0.3 + 0.7 * energy if energy > 0.02 else 0.0, rng, reach=0.03),
+    )
 
 
 def _coral(stage: Stage, light: Light, rng: np.random.Generator, *, foot: float, depth: float) -> Plate:
@@ -120,19 +198,40 @@ def _coral(stage: Stage, light: Light, rng: np.random.Generator, *, foot: float,
             for i in range(9):
                 turn = math.pi * (0.08 + 0.84 * i / 8)
                 tip = (x + math.cos(turn) * size * 0.6, y - math.sin(turn) * size * 0.55)
-                picture.stroke([(x, y + 0.01), tip], size * 0.12, mix(colour, ground, 0.35 * (i % 2)), end_width=size * 0.16)
+                picture.stroke(
+                    [(x, y + 0.01), tip],
+                    size * 0.12,
+                    mix(colour, ground, 0.35 * (i % 2)),
+                    end_width=size * 0.16,
+                )
     picture.shape([*edge, (stage.right + 1, stage.bottom + 1), (stage.left - 1, stage.bottom + 1)], ground)
     return plate_of(stage, picture, depth=depth, light=light, rim=0.4)
 
 
 def _branching(
-    picture: Picture, at: tuple[float, float], angle: float, length: float, width: float, colour: Rgb, rng: np.random.Generator, order: int
+    picture: Picture,
+    at: tuple[float, float],
+    angle: float,
+    length: float,
+    width: float,
+    colour: Rgb,
+    rng: np.random.Generator,
+    order: int,
 ) -> None:
     end = (at[0] + math.cos(angle) * length, at[1] - math.sin(angle) * length)
     picture.stroke([at, end], width, colour, end_width=width * 0.8)
     if order:
         for side in (-1, 1):
-            _branching(picture, end, angle + side * float(rng.uniform(0.3, 0.6)), length * 0.72, width * 0.78, colour, rng, order - 1)
+            _branching(
+                picture,
+                end,
+                angle + side * float(rng.uniform(0.3, 0.6)),
+                length * 0.72,
+                width * 0.78,
+                colour,
+                rng,
+                order - 1,
+            )
 
 
 def paint_cave(stage: Stage, light: Light, rng: np.random.Generator, *, crystals: bool) -> list[Element]:
@@ -150,7 +249,9 @@ def paint_cave(stage: Stage, light: Light, rng: np.random.Generator, *, crystals
         hole = opening * (1 + 0.12 * lumps) * min(1.0, stage.wide / 1.4) + 0.02
         away = np.hypot((xs - centre[0]) / 1.35, (ys - centre[1]) * (1.15 - 0.2 * (ys > centre[1])))
         outside = away - hole
-        outside = np.maximum(outside, np.where(ys < centre[1], teeth[0] - (ys - stage.top), teeth[1] - (stage.bottom - ys)))
+        outside = np.maximum(
+            outside, np.where(ys < centre[1], teeth[0] - (ys - stage.top), teeth[1] - (stage.bottom - ys))
+        )
         mask = np.clip(outside * stage.density + 0.5, 0, 1).astype(np.float32)
         relief = noise_field(rng, mask.shape, cells=(stage.tall * 4, stage.wide * 4), octaves=4, fall=0.5)
         step = max(1, round(0.008 * stage.density))
@@ -192,7 +293,9 @@ def _teeth(rng: np.random.Generator, stage: Stage, opening: float) -> tuple[np.n
     return reach[0], reach[1]
 
 
-def _crystals(stage: Stage, rng: np.random.Generator, *, centre: tuple[float, float], opening: float, depth: float) -> list[Element]:
+def _crystals(
+    stage: Stage, rng: np.random.Generator, *, centre: tuple[float, float], opening: float, depth: float
+) -> list[Element]:
     hue = (rgb("#6fe3ff"), rgb("#c08bff"), rgb("#7dffb8"))[int(rng.integers(3))]
     foot = centre[1] + opening * 0.95
     picture = picture_of(stage, foot - 0.3, min(stage.bottom, foot + 0.2))
@@ -202,9 +305,28 @@ def _crystals(stage: Stage, rng: np.random.Generator, *, centre: tuple[float, fl
             lean, tall = float(rng.normal(0, 0.35)), float(rng.uniform(0.08, 0.2)) * 2.4 / depth
             at = x + float(rng.normal(0, 0.05))
             tip, wide = (at + lean * tall, foot - tall), tall * 0.15
-            picture.shape([(at - wide, foot + 0.03), (tip[0] - wide * 0.7, tip[1] + tall * 0.2), tip, (at, foot + 0.03)], mix(hue, (1, 1, 1), 0.35))
-            picture.shape([(at + wide, foot + 0.03), (tip[0] + wide * 0.7, tip[1] + tall * 0.2), tip, (at, foot + 0.03)], mix(hue, (0.1, 0.1, 0.3), 0.35))
-    colours, mask = picture.colours_and_mask()
-    top = round((picture.top - stage.top) * stage.density)
+            picture.shape(
+                [
+                    (at - wide, foot + 0.03),
+                    (tip[0] - wide * 0.7, tip[1] + tall * 0.2),
+                    tip,
+                    (at, foot + 0.03),
+                ],
+                mix(hue, (1, 1, 1), 0.35),
+            )
+            picture.shape(
+                [
+                    (at + wide, foot + 0.03),
+                    (tip[0] + wide * 0.7, tip[1] + tall * 0.2),
+                    tip,
+                    (at, foot + 0.03),
+                ],
+                mix(hue, (0.1, 0.1, 0.3), 0.35),
+            )
+    colours, mask = picture.colours_and_mask(around=0.08)
+    left, top = stage.pixel(picture)
     glow = np.clip(soften(mask, 0.03 * stage.density) * 0.8, 0, 0.55)
-    return [paint(stage, hue, glow, depth=depth, top=top), paint(stage, colours, mask, depth=depth - 0.02, top=top)]
+    return [
+        paint(stage, hue, glow, depth=depth, left=left, top=top),
+        paint(stage, colours, mask, depth=depth - 0.02, left=left, top=top),
+    ]

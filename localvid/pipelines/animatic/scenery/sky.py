@@ -7,14 +7,28 @@ import math
 import numpy as np
 from PIL import Image
 
-from localvid.pipelines.animatic.brush import Floats, Ink, Rgb, mix, noise_field, ramp, rgb, smoothstep, soften
-from localvid.pipelines.animatic.light import WHITE, Hour, Light
-from localvid.pipelines.animatic.plate import NEVER, Element, Plate, paint
+from localvid.pipelines.animatic.brush import (
+    Floats,
+    Ink,
+    Rgb,
+    mix,
+    noise_field,
+    ramp,
+    rgb,
+    smoothstep,
+    soften,
+)
+from localvid.pipelines.animatic.plate import NEVER, Element, paint
+from localvid.pipelines.animatic.scenery.light import WHITE, Hour, Light
 from localvid.pipelines.animatic.stage import Stage, View
 
 
-def paint_sky(stage: Stage, light: Light, rng: np.random.Generator, *, horizon: float) -> list[Element]:
-    """The gradient down to `horizon` with the sun or moon in it, and the stars that are seen."""
+def paint_sky(
+    stage: Stage, light: Light, rng: np.random.Generator, *, horizon: float, twinkle: float = 0.25
+) -> list[Element]:
+    """The gradient down to `horizon` with the sun or moon in it, and the stars that are seen.
+
+    The brightest stars flicker `twinkle` times a second."""
     xs, ys = stage.xs(), stage.ys()
     colours = np.repeat(sky_colours(light, ys, horizon)[:, None], stage.columns, axis=1)
     sun_x, sun_y = sun_place(stage, light, horizon)
@@ -30,7 +44,7 @@ def paint_sky(stage: Stage, light: Light, rng: np.random.Generator, *, horizon: 
         colours = _with_disc(colours, light, distance, stage, rng)
     elements: list[Element] = [paint(stage, colours, None, depth=math.inf)]
     if light.stars > 0.05:
-        elements += _stars(stage, light, rng, horizon=horizon)
+        elements += _stars(stage, light, rng, horizon=horizon, twinkle=twinkle)
     return elements
 
 
@@ -45,14 +59,16 @@ def sun_place(stage: Stage, light: Light, horizon: float) -> tuple[float, float]
     return light.sun[0] * stage.wide, light.sun[1] * horizon
 
 
-def _with_disc(colours: Floats, light: Light, distance: Floats, stage: Stage, rng: np.random.Generator) -> Floats:
+def _with_disc(
+    colours: Floats, light: Light, distance: Floats, stage: Stage, rng: np.random.Generator
+) -> Floats:
     radius, pixel = light.sun_size, 1.0 / stage.density
     disc = smoothstep(radius + pixel, radius - pixel, distance)
     halo = np.exp(-np.maximum(0.0, distance - radius) / (radius * 0.9)) * 0.42
     face = np.asarray(mix(light.glow, WHITE, 0.55), dtype=np.float32)
     colours = colours + (face - colours) * np.clip(halo, 0.0, 1.0)[..., None]
     if light.hour is Hour.NIGHT:
-        seas = noise_field(rng, distance.shape, cells=(stage.tall * 22, stage.wide * 22), octaves=2)
+        seas = noise_field(rng, distance.shape, cells=(stage.tall * 48, stage.wide * 48), octaves=3)
         face = face * (1.0 - 0.16 * smoothstep(0.5, 0.72, seas)[..., None])
     return np.asarray(colours + (face - colours) * disc[..., None], dtype=np.float32)
 
@@ -120,10 +136,14 @@ def _glint(stage: Stage, colour: Rgb, radius: float, level: float) -> Image.Imag
     tint = stage.grade(tint.astype(np.float32))
     pixels = np.concatenate([tint * light[..., None], light[..., None]], axis=-1)
     side = 2 * reach + 1
-    return Image.frombytes("RGBa", (side, side), (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8).tobytes())
+    return Image.frombytes(
+        "RGBa", (side, side), (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8).tobytes()
+    )
 
 
-def _stars(stage: Stage, light: Light, rng: np.random.Generator, *, horizon: float) -> list[Element]:
+def _stars(
+    stage: Stage, light: Light, rng: np.random.Generator, *, horizon: float, twinkle: float
+) -> list[Element]:
     ys, xs = stage.ys(0, stage.row(horizon)), stage.xs()
     if len(ys) < 8:
         return []
@@ -135,14 +155,21 @@ def _stars(stage: Stage, light: Light, rng: np.random.Generator, *, horizon: flo
         mask *= smoothstep(light.sun_size * 1.3, light.sun_size * 3.5, away)
     count = int(46 * light.stars)
     points = np.stack(
-        [rng.uniform(stage.left, stage.right, count), horizon * 0.8 * rng.random(count) ** 1.4 + stage.top], axis=-1
+        [rng.uniform(stage.left, stage.right, count), horizon * 0.8 * rng.random(count) ** 1.4 + stage.top],
+        axis=-1,
     )
     if light.sun_size:
         points = points[np.hypot(points[:, 0] - sun_x, points[:, 1] - sun_y) > light.sun_size * 2.2]
     return [
         paint(stage, rgb("#eef3ff"), mask, depth=math.inf),
         Glints(
-            stage, points.astype(np.float32), colour=rgb("#dfe8ff"), radius=0.0024, depth=math.inf, rng=rng, pace=0.3
+            stage,
+            points.astype(np.float32),
+            colour=rgb("#dfe8ff"),
+            radius=0.0024,
+            depth=math.inf,
+            rng=rng,
+            pace=twinkle,
         ),
     ]
 
@@ -184,8 +211,16 @@ def paint_clouds(
         y = horizon * (low - (low - 0.1) * nearness * float(rng.uniform(0.8, 1.05)))
         x = stage.wide * (slots[index] + float(rng.uniform(0.1, 0.9))) / count
         elements.append(
-            _cloud(stage, light, rng, centre=(x, y), length=length, depth=70 - 45 * nearness,
-                   speed=wind * drift * (0.4 + nearness), horizon=horizon)
+            _cloud(
+                stage,
+                light,
+                rng,
+                centre=(x, y),
+                length=length,
+                depth=70 - 45 * nearness,
+                speed=wind * drift * (0.4 + nearness),
+                horizon=horizon,
+            )
         )
     return elements
 
@@ -220,7 +255,9 @@ def _cloud(
     mask = soften(mask, 0.003 * stage.density)
     frayed = noise_field(rng, mask.shape, cells=(5, 16), octaves=3)
     mask = smoothstep(0.12, 0.85, mask * (0.72 + 0.5 * frayed))
-    mask = mask * smoothstep(height * 0.26, -height * 0.22, ys + (frayed - 0.5) * height * 0.5)  # a torn, soft foot
+    mask = mask * smoothstep(
+        height * 0.26, -height * 0.22, ys + (frayed - 0.5) * height * 0.5
+    )  # a torn, soft foot
     upper = smoothstep(height * 0.05, -height * 0.95, ys) * np.ones((1, columns), dtype=np.float32)
     upper = np.clip(upper + (soften(mask, 0.012 * stage.density) - mask) * -0.5 + (frayed - 0.5) * 0.35, 0, 1)
     back = np.asarray(light.sky[1], dtype=np.float32)
@@ -259,21 +296,27 @@ def paint_overcast(
 ) -> list[Element]:
     """Two sheets of cloud over the whole sky, moving at different speeds; `heavy` 0..1 darkens them."""
     elements: list[Element] = []
+    spare = 0.35
     for sheet in range(2):
         reach = horizon * (0.9 - 0.25 * sheet)
         rows = stage.row(reach)
         if rows < 4:
             continue
-        spare = 0.35
         columns = stage.columns + round(2 * spare * stage.density)
         field = noise_field(
-            rng, (rows, columns), cells=(3 + sheet, (stage.wide + 2 * spare) * (1.5 + 0.6 * sheet)), octaves=5, fall=0.5
+            rng,
+            (rows, columns),
+            cells=(3 + sheet, (stage.wide + 2 * spare) * (1.5 + 0.6 * sheet)),
+            octaves=5,
+            fall=0.5,
         )
         ys = stage.ys(0, rows)[:, None]
         mask = smoothstep(0.3, 0.62, field) * smoothstep(reach, reach * 0.5, ys) * (0.6 + 0.35 * heavy)
         billow = 1.0 - np.abs(2 * field - 1)  # rounded undersides with dark creases between
         step = max(2, round(0.012 * stage.density))
-        relief = np.clip((np.roll(field, step, axis=0) - field) * 2.6 + 0.35 + 0.35 * (billow - 0.5), 0, 1)[..., None]
+        relief = np.clip((np.roll(field, step, axis=0) - field) * 2.6 + 0.35 + 0.35 * (billow - 0.5), 0, 1)[
+            ..., None
+        ]
         dark = mix(light.sky[0], light.shadow, 0.3 + 0.4 * heavy)
         pale = mix(light.sky[3], light.ambient, 0.45)
         colours = (np.asarray(dark) + (np.asarray(pale) - np.asarray(dark)) * relief).astype(np.float32)
@@ -284,6 +327,8 @@ def paint_overcast(
             return (sign * spare * 0.9 * math.sin(drift * seconds / spare), 0.0)
 
         elements.append(
-            paint(stage, colours, mask, depth=50 - 15 * sheet, left=-round(spare * stage.density), motion=motion)
+            paint(
+                stage, colours, mask, depth=50 - 15 * sheet, left=-round(spare * stage.density), motion=motion
+            )
         )
     return elements

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from localvid.pipelines.animatic.brush import Picture, Point, Rgb, mix, rgb, spline
-from localvid.pipelines.animatic.light import Light
+from localvid.pipelines.animatic.scenery.light import Light
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,15 @@ class Look:
     depth: float
     lamps: bool
     """Windows and lamps are lit."""
+    dye: tuple[str, str] | None = None
+    """(the figure's own colour, the colour that it has by the words)."""
 
     def tone(self, code: str, lit: float = 0.55) -> Rgb:
         """A material named by its colour; `lit` 0 is its shaded side."""
+        if self.dye is not None and code == self.dye[0]:
+            code = self.dye[1]
         colour = self.light.shade(rgb(code), self.depth, lit=lit)
-        return mix(colour, self.light.silhouette(self.depth), 0.42 if self.light.dark else 0.14)
+        return mix(colour, self.light.silhouette(self.depth), 0.24 if self.light.dark else 0.14)
 
     def glow(self, code: str = "#ffd27a") -> Rgb:
         """Something that shines by itself."""
@@ -40,7 +44,9 @@ class Look:
 class Sketch:
     """Draws in a figure's own space onto a picture: `size` units for 1, `facing` -1 for left."""
 
-    def __init__(self, picture: Picture, at: Point, size: float, *, facing: float = 1.0, turn: float = 0.0) -> None:
+    def __init__(
+        self, picture: Picture, at: Point, size: float, *, facing: float = 1.0, turn: float = 0.0
+    ) -> None:
         self._picture, self._at, self._size, self._facing = picture, at, size, facing
         self._cos, self._sin = math.cos(turn), math.sin(turn)
 
@@ -50,7 +56,9 @@ class Sketch:
     def blob(self, points: Sequence[Point], colour: Rgb | None) -> None:
         self._picture.shape(self._placed(spline(points, steps=7)), colour)
 
-    def oval(self, centre: Point, across: float, down: float, colour: Rgb | None, *, turn: float = 0.0) -> None:
+    def oval(
+        self, centre: Point, across: float, down: float, colour: Rgb | None, *, turn: float = 0.0
+    ) -> None:
         cos, sin = math.cos(turn), math.sin(turn)
         ring = []
         for i in range(24):
@@ -58,14 +66,20 @@ class Sketch:
             ring.append((centre[0] + u * cos - v * sin, centre[1] + u * sin + v * cos))
         self._picture.shape(self._placed(ring), colour)
 
-    def line(self, points: Sequence[Point], width: float, colour: Rgb | None, end_width: float | None = None) -> None:
+    def line(
+        self, points: Sequence[Point], width: float, colour: Rgb | None, end_width: float | None = None
+    ) -> None:
         end = None if end_width is None else end_width * self._size
         self._picture.stroke(self._placed(points), width * self._size, colour, end_width=end)
 
-    def curve(self, points: Sequence[Point], width: float, colour: Rgb | None, end_width: float | None = None) -> None:
+    def curve(
+        self, points: Sequence[Point], width: float, colour: Rgb | None, end_width: float | None = None
+    ) -> None:
         self.line(spline(points, closed=False, steps=6), width, colour, end_width)
 
-    def limb(self, root: Point, end: Point, *, bend: float, widths: tuple[float, float, float], colour: Rgb) -> None:
+    def limb(
+        self, root: Point, end: Point, *, bend: float, widths: tuple[float, float, float], colour: Rgb
+    ) -> None:
         """Two bones from root to end, as long together as 1.04 of their greatest reach; `bend` says which way
         the joint points and by how much."""
         dx, dy = end[0] - root[0], end[1] - root[1]

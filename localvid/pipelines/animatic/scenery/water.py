@@ -10,9 +10,9 @@ from PIL import Image
 
 from localvid.pipelines.animatic.brush import Floats, Rgb, mix, noise_field, noise_line, rgb, smoothstep
 from localvid.pipelines.animatic.camera import Pose
-from localvid.pipelines.animatic.light import WHITE, Hour, Light, Weather
-from localvid.pipelines.animatic.plate import NEVER, Element, Plate, paint
-from localvid.pipelines.animatic.sky import Glints, sky_colours, sun_place
+from localvid.pipelines.animatic.plate import Element, Plate, paint
+from localvid.pipelines.animatic.scenery.light import WHITE, Hour, Light, Weather
+from localvid.pipelines.animatic.scenery.sky import Glints, sky_colours, sun_place
 from localvid.pipelines.animatic.stage import Stage, View
 
 SEA = rgb("#1f6f8c")
@@ -25,7 +25,9 @@ class Mirror:
     Ripples shift whole rows up and down, more the nearer they are, as waves seen at a low angle do.
     """
 
-    def __init__(self, stage: Stage, picture: Floats, *, waterline: float, depth: float, rough: float, pace: float) -> None:
+    def __init__(
+        self, stage: Stage, picture: Floats, *, waterline: float, depth: float, rough: float, pace: float
+    ) -> None:
         """`picture` (rows, columns, 3): the canvas above the waterline upside down, as the water shows it."""
         rows = np.clip(picture * 255.0 + 0.5, 0, 255).astype(np.uint8)
         self._rows = np.concatenate([rows, np.full((*rows.shape[:2], 1), 255, dtype=np.uint8)], axis=-1)
@@ -49,11 +51,14 @@ class Mirror:
         left, width = -x / scale, canvas.width / scale
         west, east = max(0, math.floor(left) - 1), min(self._rows.shape[1], math.ceil(left + width) + 2)
         strip = np.ascontiguousarray(self._rows[index, west:east])
-        image = Image.frombuffer("RGBa", (strip.shape[1], strip.shape[0]), strip.tobytes(), "raw", "RGBa", 0, 1)
+        image = Image.frombuffer(
+            "RGBa", (strip.shape[1], strip.shape[0]), strip.tobytes(), "raw", "RGBa", 0, 1
+        )
         start = left - west
         if abs(scale - 1) > 1e-6 or abs(start - round(start)) > 0.1:
             image = image.resize(
-                (canvas.width, image.height), Image.Resampling.BILINEAR,
+                (canvas.width, image.height),
+                Image.Resampling.BILINEAR,
                 box=(max(0.0, start), 0, min(image.width, start + width), image.height),
             )
             start = 0
@@ -68,8 +73,15 @@ class Mirror:
 
 
 def mirror_of(
-    stage: Stage, light: Light, elements: Sequence[Element], *, waterline: float, rough: float, pace: float,
-    water: Rgb = LAKE, depth: float = 12.0,
+    stage: Stage,
+    light: Light,
+    elements: Sequence[Element],
+    *,
+    waterline: float,
+    rough: float,
+    pace: float,
+    water: Rgb = LAKE,
+    depth: float = 12.0,
 ) -> Mirror:
     """The mirror of elements that were painted so far."""
     # One look at the whole canvas, with the camera where the scene was painted from.
@@ -84,9 +96,18 @@ def mirror_of(
     missing = max(0, stage.rows - 2 * line + 8)
     flipped = np.concatenate([flipped, np.repeat(flipped[-1:], missing, axis=0)]) if missing else flipped
     under = (np.arange(len(flipped), dtype=np.float32) / stage.density)[:, None, None]
-    deep = np.asarray(stage.grade(np.asarray(light.shade(water, 1.5, lit=0.4), dtype=np.float32)), dtype=np.float32)
+    deep = np.asarray(
+        stage.grade(np.asarray(light.shade(water, 1.5, lit=0.4), dtype=np.float32)), dtype=np.float32
+    )
     share = 0.14 + 0.5 * smoothstep(0.0, 0.55, under)
-    return Mirror(stage, flipped * 0.94 * (1 - share) + deep * share, waterline=waterline, depth=depth, rough=rough, pace=pace)
+    return Mirror(
+        stage,
+        flipped * 0.94 * (1 - share) + deep * share,
+        waterline=waterline,
+        depth=depth,
+        rough=rough,
+        pace=pace,
+    )
 
 
 class _CanvasView(View):
@@ -101,7 +122,14 @@ class _CanvasView(View):
 
 
 def sparkle(
-    stage: Stage, light: Light, rng: np.random.Generator, *, waterline: float, height: float, pace: float, count: int = 70,
+    stage: Stage,
+    light: Light,
+    rng: np.random.Generator,
+    *,
+    waterline: float,
+    height: float,
+    pace: float,
+    count: int = 70,
 ) -> Element:
     """Glints in the path of the sun or moon over the water, wider and larger towards the viewer."""
     sun_x, _ = sun_place(stage, light, waterline)
@@ -109,11 +137,27 @@ def sparkle(
     xs = sun_x + rng.normal(0, 1, count) * (0.05 + 0.3 * down)
     points = np.stack([xs, waterline + 0.004 + down], axis=-1).astype(np.float32)
     depth = max(1.6, height / 0.2)
-    return Glints(stage, points, colour=light.glow, radius=0.0022, depth=depth, rng=rng, pace=0.25 + pace, least=0.0)
+    return Glints(
+        stage,
+        points,
+        colour=light.glow,
+        radius=0.0022,
+        depth=depth,
+        rng=rng,
+        pace=0.25 + pace if pace else 0.0,
+        least=0.0,
+    )
 
 
 def paint_sea(
-    stage: Stage, light: Light, rng: np.random.Generator, *, horizon: float, height: float, swell: float, pace: float,
+    stage: Stage,
+    light: Light,
+    rng: np.random.Generator,
+    *,
+    horizon: float,
+    height: float,
+    swell: float,
+    pace: float,
     until: float | None = None,
 ) -> list[Element]:
     """The sea from the horizon down: a far plain with the sun's path, then wave behind wave.
@@ -127,8 +171,20 @@ def paint_sea(
     for band, y in enumerate(rows):
         share = (band + 0.35) / bands
         depth = max(1.0, height / max(0.02, y - horizon))
-        elements.append(_wave(stage, light, rng, y=y, depth=min(depth, 16.0), nearness=share, horizon=horizon, swell=swell, pace=pace,
-                              until=2 * rows[band + 1] - y + 0.16 if band + 1 < bands else stage.bottom))
+        elements.append(
+            _wave(
+                stage,
+                light,
+                rng,
+                y=y,
+                depth=min(depth, 16.0),
+                nearness=share,
+                horizon=horizon,
+                swell=swell,
+                pace=pace,
+                until=2 * rows[band + 1] - y + 0.16 if band + 1 < bands else stage.bottom,
+            )
+        )
     return elements
 
 
@@ -148,10 +204,14 @@ def _sea_plain(stage: Stage, light: Light, rng: np.random.Generator, *, horizon:
     ys, xs = stage.ys(first), stage.xs()
     under = ys - horizon
     mirrored = sky_colours(light, np.clip(horizon - under * 1.6, 0, horizon).astype(np.float32), horizon)
-    body = np.stack([np.asarray(_water_colours(light, min(1.0, float(u) * 2.2))[0], dtype=np.float32) for u in under])
+    body = np.stack(
+        [np.asarray(_water_colours(light, min(1.0, float(u) * 2.2))[0], dtype=np.float32) for u in under]
+    )
     colours = np.repeat((mirrored * 0.42 + body * 0.58)[:, None], len(xs), axis=1)
     sun_x, _ = sun_place(stage, light, horizon)
-    streaks = noise_field(rng, (len(ys), len(xs)), cells=(len(ys) / stage.density * 70, stage.wide * 9), octaves=2)
+    streaks = noise_field(
+        rng, (len(ys), len(xs)), cells=(len(ys) / stage.density * 70, stage.wide * 9), octaves=2
+    )
     width = 0.05 + 0.5 * under[:, None]
     path = np.exp(-(((xs[None, :] - sun_x) / width) ** 2)) * smoothstep(0.35, 0.7, streaks)
     strength = 0.85 if light.sun_size else 0.2
@@ -163,8 +223,17 @@ def _sea_plain(stage: Stage, light: Light, rng: np.random.Generator, *, horizon:
 
 
 def _wave(
-    stage: Stage, light: Light, rng: np.random.Generator, *, y: float, depth: float, nearness: float, horizon: float,
-    swell: float, pace: float, until: float,
+    stage: Stage,
+    light: Light,
+    rng: np.random.Generator,
+    *,
+    y: float,
+    depth: float,
+    nearness: float,
+    horizon: float,
+    swell: float,
+    pace: float,
+    until: float,
 ) -> Plate:
     """One band of waves, painted down to `until`: what lies lower is behind the next band."""
     spare = 0.12 + 0.25 * nearness
@@ -175,7 +244,9 @@ def _wave(
     xs = (stage.left + (np.arange(columns, dtype=np.float32) + left + 0.5) / stage.density).astype(np.float32)
     bent = xs / length + 0.5 * noise_line(rng, xs, waves=1.1 / length * 0.5, octaves=2) + float(rng.random())
     turn = bent - np.floor(bent)
-    crest_shape = 1.0 - np.abs(2 * turn - 1) ** 0.8 if swell > 0.55 else 0.5 + 0.5 * np.cos(2 * math.pi * turn)
+    crest_shape = (
+        1.0 - np.abs(2 * turn - 1) ** 0.8 if swell > 0.55 else 0.5 + 0.5 * np.cos(2 * math.pi * turn)
+    )
     lift = 0.45 + 0.55 * noise_line(rng, xs, waves=0.9 / length, octaves=2)
     crest = (y - tall * crest_shape * np.clip(lift, 0.1, 1.0)).astype(np.float32)
     first = stage.row(float(crest.min()) - 3 / stage.density)
@@ -189,14 +260,24 @@ def _wave(
     colours = base * (1 - 0.1 * smoothstep(0.0, 0.2, under)[..., None])
     colours = colours + (np.asarray(top, dtype=np.float32) - colours) * share * 0.85
     streaks = noise_field(
-        rng, mask.shape, cells=(max(2, len(ys) / stage.density * (80 - 52 * nearness)), len(xs) / stage.density * (22 - 15 * nearness)), octaves=3
+        rng,
+        mask.shape,
+        cells=(
+            max(2, len(ys) / stage.density * (80 - 52 * nearness)),
+            len(xs) / stage.density * (22 - 15 * nearness),
+        ),
+        octaves=3,
     )
     sun_x, _ = sun_place(stage, light, horizon)
-    near_sun = np.exp(-(((xs - sun_x) / (0.12 + 0.42 * nearness)) ** 2))[None, :] * (1.0 if light.sun_size else 0.2)
+    near_sun = np.exp(-(((xs - sun_x) / (0.12 + 0.42 * nearness)) ** 2))[None, :] * (
+        1.0 if light.sun_size else 0.2
+    )
     shine = smoothstep(0.6, 0.7, streaks) * (0.1 + 0.65 * near_sun) * smoothstep(0.0, 0.012, under)
     colours = colours + (np.asarray(mix(light.sky[3], light.glow, 0.7)) - colours) * shine[..., None]
     if swell > 0.3:
-        foam = smoothstep(0.45, 0.8, crest_shape * np.clip(lift, 0, 1))[None, :] * np.exp(-np.maximum(under, 0) / (0.003 + 0.012 * nearness * swell))
+        foam = smoothstep(0.45, 0.8, crest_shape * np.clip(lift, 0, 1))[None, :] * np.exp(
+            -np.maximum(under, 0) / (0.003 + 0.012 * nearness * swell)
+        )
         foam = foam * smoothstep(0.25, 0.6, streaks + 0.3) * min(1.0, (swell - 0.25) * 1.7)
         colours = colours + (np.asarray(light.shade(WHITE, depth * 0.4)) - colours) * foam[..., None]
     speed = (0.3 + 0.9 * pace) * (1.2 - 0.5 * nearness)
@@ -207,18 +288,37 @@ def _wave(
         angle = speed * seconds * 1.4 + phase
         return (spare * 0.7 * math.sin(angle * 0.8), bob * math.sin(angle * 1.6))
 
-    return paint(stage, colours.astype(np.float32), mask, depth=depth, top=first, left=left, motion=motion if pace > 0.02 else None)
+    return paint(
+        stage,
+        colours.astype(np.float32),
+        mask,
+        depth=depth,
+        top=first,
+        left=left,
+        motion=motion if pace > 0.02 else None,
+    )
 
 
 def paint_surf(
-    stage: Stage, light: Light, rng: np.random.Generator, *, shore: float, height: float, sand: Rgb, pace: float
+    stage: Stage,
+    light: Light,
+    rng: np.random.Generator,
+    *,
+    shore: float,
+    sand: Rgb,
+    pace: float,
 ) -> list[Element]:
     """A beach below `shore`: wet sand, a sheet of foam that comes and goes, dry sand."""
     xs = stage.xs()
-    slope = 0.05 * noise_line(rng, xs, waves=0.8, octaves=2) + float(rng.uniform(-0.05, 0.05)) * (xs - stage.wide / 2)
+    slope = 0.05 * noise_line(rng, xs, waves=0.8, octaves=2) + float(rng.uniform(-0.05, 0.05)) * (
+        xs - stage.wide / 2
+    )
     edge = (shore + slope).astype(np.float32)
     elements: list[Element] = []
-    foam_colour, wet = light.shade((0.97, 0.98, 1.0), 1.6), mix(light.shade(sand, 1.4, lit=0.4), light.sky[3], 0.3)
+    foam_colour, wet = (
+        light.shade((0.97, 0.98, 1.0), 1.6),
+        mix(light.shade(sand, 1.4, lit=0.4), light.sky[3], 0.3),
+    )
     dry = light.shade(sand, 1.2)
     for depth, offset, kind in ((2.3, -0.012, "wet"), (2.2, 0.0, "foam"), (1.8, 0.085, "dry")):
         line = edge + offset + 0.012 * noise_line(rng, xs, waves=5, octaves=3)
@@ -226,17 +326,37 @@ def paint_surf(
         ys = stage.ys(first)
         under = ys[:, None] - line[None, :]
         if kind == "foam":
-            lace = noise_field(rng, under.shape, cells=(len(ys) / stage.density * 26, stage.wide * 26), octaves=3)
-            rim = np.exp(-(((under - 0.045) / 0.006) ** 2)) + smoothstep(0.5, 0.62, lace) * smoothstep(0.046, 0.0, under) * smoothstep(-0.05, 0.02, under) * 0.8
+            lace = noise_field(
+                rng, under.shape, cells=(len(ys) / stage.density * 26, stage.wide * 26), octaves=3
+            )
+            rim = (
+                np.exp(-(((under - 0.045) / 0.006) ** 2))
+                + smoothstep(0.5, 0.62, lace)
+                * smoothstep(0.046, 0.0, under)
+                * smoothstep(-0.05, 0.02, under)
+                * 0.8
+            )
             mask = np.clip(rim, 0, 1) * smoothstep(-0.06, 0.0, under) * 0.9
 
             def wash(seconds: float) -> tuple[float, float]:
                 return (0.0, 0.022 * math.sin(seconds * (0.35 + 0.9 * pace)) - 0.01)
 
-            elements.append(paint(stage, foam_colour, mask.astype(np.float32), depth=depth, top=first, motion=wash if pace > 0.02 else None))
+            elements.append(
+                paint(
+                    stage,
+                    foam_colour,
+                    mask.astype(np.float32),
+                    depth=depth,
+                    top=first,
+                    motion=wash if pace > 0.02 else None,
+                )
+            )
             continue
         mask = smoothstep(-0.006, 0.03 if kind == "dry" else 0.006, under)
-        grain = noise_field(rng, under.shape, cells=(len(ys) / stage.density * 40, stage.wide * 30), octaves=3) - 0.5
+        grain = (
+            noise_field(rng, under.shape, cells=(len(ys) / stage.density * 40, stage.wide * 30), octaves=3)
+            - 0.5
+        )
         tone = np.asarray(dry if kind == "dry" else wet, dtype=np.float32)
         colours = tone * (1 + 0.09 * grain[..., None]) * (1 - 0.12 * smoothstep(0.1, 0.4, under)[..., None])
         elements.append(paint(stage, colours.astype(np.float32), mask, depth=depth, top=first))

@@ -1,11 +1,11 @@
-"""What stands: castles, lighthouses, windmills, tents, fires. 1 high, feet at (0, 0), unless said otherwise."""
+"""What stands: castles, lighthouses, windmills, tents, fires. 1 high, feet at (0, 0), or as said."""
 
 from __future__ import annotations
 
 import math
 
 from localvid.pipelines.animatic.brush import Point, mix
-from localvid.pipelines.animatic.sketch import Look, Sketch
+from localvid.pipelines.animatic.figures.sketch import Look, Sketch
 
 
 def draw_castle(sketch: Sketch, look: Look, phase: float) -> None:
@@ -16,21 +16,59 @@ def draw_castle(sketch: Sketch, look: Look, phase: float) -> None:
     def tower(x: float, wide: float, tall: float, *, spire: float) -> None:
         half = wide / 2
         sketch.shape([(x - half, 0.0), (x - half, -tall), (x + half, -tall), (x + half, 0.0)], stone)
-        sketch.shape([(x + half * 0.25, 0.0), (x + half * 0.25, -tall), (x + half, -tall), (x + half, 0.0)], dark)
-        sketch.shape([(x - half * 1.25, -tall + 0.005), (x - half * 1.25, -tall - 0.03), (x + half * 1.25, -tall - 0.03), (x + half * 1.25, -tall + 0.005)], stone)
+        sketch.shape(
+            [(x + half * 0.25, 0.0), (x + half * 0.25, -tall), (x + half, -tall), (x + half, 0.0)], dark
+        )
+        sketch.shape(
+            [
+                (x - half * 1.25, -tall + 0.005),
+                (x - half * 1.25, -tall - 0.03),
+                (x + half * 1.25, -tall - 0.03),
+                (x + half * 1.25, -tall + 0.005),
+            ],
+            stone,
+        )
         if spire:
-            sketch.shape([(x - half * 1.35, -tall - 0.028), (x, -tall - spire), (x + half * 1.35, -tall - 0.028)], roof)
+            sketch.shape(
+                [(x - half * 1.35, -tall - 0.028), (x, -tall - spire), (x + half * 1.35, -tall - 0.028)], roof
+            )
             sketch.line([(x, -tall - spire), (x, -tall - spire - 0.07)], 0.007, dark)
             wave = 0.012 * math.sin(2 * math.pi * phase + x * 9)
-            sketch.shape([(x, -tall - spire - 0.07), (x + 0.07, -tall - spire - 0.05 + wave), (x, -tall - spire - 0.035)], look.tone("#c9463c", 0.9))
+            sketch.shape(
+                [
+                    (x, -tall - spire - 0.07),
+                    (x + 0.07, -tall - spire - 0.05 + wave),
+                    (x, -tall - spire - 0.035),
+                ],
+                look.tone("#c9463c", 0.9),
+            )
         else:
             for i in range(4):
                 a = x - half * 1.25 + i * wide * 0.36
-                sketch.shape([(a, -tall - 0.025), (a, -tall - 0.055), (a + wide * 0.18, -tall - 0.055), (a + wide * 0.18, -tall - 0.025)], stone)
+                sketch.shape(
+                    [
+                        (a, -tall - 0.025),
+                        (a, -tall - 0.055),
+                        (a + wide * 0.18, -tall - 0.055),
+                        (a + wide * 0.18, -tall - 0.025),
+                    ],
+                    stone,
+                )
         for share in (0.45, 0.75):
-            sketch.blob([(x - half * 0.22, -tall * share), (x - half * 0.22, -tall * share - 0.035), (x, -tall * share - 0.05), (x + half * 0.22, -tall * share - 0.035), (x + half * 0.22, -tall * share)], look.pane("#3a3430"))
+            sketch.blob(
+                [
+                    (x - half * 0.22, -tall * share),
+                    (x - half * 0.22, -tall * share - 0.035),
+                    (x, -tall * share - 0.05),
+                    (x + half * 0.22, -tall * share - 0.035),
+                    (x + half * 0.22, -tall * share),
+                ],
+                look.pane("#3a3430"),
+            )
 
-    sketch.blob([(-0.62, 0.06), (-0.5, -0.06), (-0.2, -0.12), (0.2, -0.12), (0.48, -0.07), (0.62, 0.06)], rock)
+    sketch.blob(
+        [(-0.62, 0.06), (-0.5, -0.06), (-0.2, -0.12), (0.2, -0.12), (0.48, -0.07), (0.62, 0.06)], rock
+    )
     tower(0.02, 0.2, 0.66, spire=0.27)
     tower(-0.16, 0.13, 0.5, spire=0.2)
     tower(0.24, 0.14, 0.54, spire=0.21)
@@ -43,14 +81,18 @@ def draw_castle(sketch: Sketch, look: Look, phase: float) -> None:
     tower(0.44, 0.12, 0.38, spire=0.16)
     tower(-0.1, 0.1, 0.33, spire=0.0)
     tower(0.14, 0.1, 0.33, spire=0.0)
-    sketch.blob([(-0.04, 0.0), (-0.04, -0.11), (0.02, -0.16), (0.08, -0.11), (0.08, 0.0)], look.tone("#2e2420", 0.2))
+    sketch.blob(
+        [(-0.04, 0.0), (-0.04, -0.11), (0.02, -0.16), (0.08, -0.11), (0.08, 0.0)], look.tone("#2e2420", 0.2)
+    )
     sketch.blob([(-0.66, 0.08), (-0.5, -0.02), (-0.2, 0.0), (0.3, -0.01), (0.5, -0.02), (0.66, 0.08)], rock)
 
 
 def draw_lighthouse(sketch: Sketch, look: Look, phase: float) -> None:  # noqa: ARG001 - every figure takes a phase
     """A banded tower with a lantern on a rock."""
     white, red, dark = look.tone("#f2eee4", 0.95), look.tone("#c2453a", 0.8), look.tone("#2e3138", 0.3)
-    sketch.blob([(-0.34, 0.04), (-0.24, -0.1), (-0.05, -0.14), (0.18, -0.11), (0.34, 0.04)], look.tone("#5c5a58", 0.3))
+    sketch.blob(
+        [(-0.34, 0.04), (-0.24, -0.1), (-0.05, -0.14), (0.18, -0.11), (0.34, 0.04)], look.tone("#5c5a58", 0.3)
+    )
     for i in range(5):
         low, high = i / 5, (i + 1) / 5
         a, b = 0.1 - 0.035 * low, 0.1 - 0.035 * high
@@ -74,7 +116,10 @@ def draw_windmill(sketch: Sketch, look: Look, phase: float) -> None:
     wall, dark = look.tone("#d8cab2", 0.8), look.tone("#7d6a58", 0.3)
     sketch.shape([(-0.16, 0.0), (-0.1, -0.58), (0.1, -0.58), (0.16, 0.0)], wall)
     sketch.shape([(0.04, 0.0), (0.03, -0.58), (0.1, -0.58), (0.16, 0.0)], mix(wall, dark, 0.4))
-    sketch.blob([(-0.12, -0.57), (-0.08, -0.68), (0.02, -0.71), (0.1, -0.66), (0.12, -0.57)], look.tone("#7a4238", 0.5))
+    sketch.blob(
+        [(-0.12, -0.57), (-0.08, -0.68), (0.02, -0.71), (0.1, -0.66), (0.12, -0.57)],
+        look.tone("#7a4238", 0.5),
+    )
     sketch.shape([(-0.04, 0.0), (-0.04, -0.13), (0.04, -0.13), (0.04, 0.0)], look.tone("#5a3d2c", 0.4))
     sketch.oval((0.0, -0.32), 0.028, 0.035, look.pane("#3a4a5a"))
     hub: Point = (0.0, -0.6)
@@ -85,7 +130,9 @@ def draw_windmill(sketch: Sketch, look: Look, phase: float) -> None:
         def at(u: float, v: float, cos: float = cos, sin: float = sin) -> Point:
             return (hub[0] + u * cos - v * sin, hub[1] + u * sin + v * cos)
 
-        sketch.shape([at(0.08, 0.0), at(0.42, 0.0), at(0.42, 0.09), at(0.08, 0.09)], look.tone("#f0e8d8", 0.9))
+        sketch.shape(
+            [at(0.08, 0.0), at(0.42, 0.0), at(0.42, 0.09), at(0.08, 0.09)], look.tone("#f0e8d8", 0.9)
+        )
         for k in range(1, 6):
             u = 0.08 + 0.068 * k
             sketch.line([at(u, 0.0), at(u, 0.09)], 0.006, dark)
@@ -97,7 +144,10 @@ def draw_tent(sketch: Sketch, look: Look, phase: float) -> None:  # noqa: ARG001
     """A ridge tent with a light inside, as wide as high."""
     sketch.shape([(-0.65, 0.0), (-0.08, -0.92), (0.16, -1.0), (0.72, 0.0)], look.tone("#4f7a6a", 0.6))
     sketch.shape([(-0.65, 0.0), (-0.08, -0.92), (0.22, 0.0)], look.tone("#d98a3f", 0.85))
-    sketch.shape([(-0.32, 0.0), (-0.08, -0.72), (0.04, 0.0)], look.glow("#ffd98a") if look.lamps else look.tone("#5a3d24", 0.2))
+    sketch.shape(
+        [(-0.32, 0.0), (-0.08, -0.72), (0.04, 0.0)],
+        look.glow("#ffd98a") if look.lamps else look.tone("#5a3d24", 0.2),
+    )
     sketch.line([(-0.08, -0.92), (-0.08, -1.0)], 0.03, look.tone("#3a2a22", 0.4))
 
 
@@ -105,10 +155,24 @@ def draw_campfire(sketch: Sketch, look: Look, phase: float) -> None:
     """Logs and flames."""
     for side in (-1, 1):
         sketch.line([(side * 0.45, -0.02), (-side * 0.3, -0.14)], 0.11, look.tone("#4a3424", 0.35))
-    for i, (wide, tall, code) in enumerate(((0.3, 0.95, "#ff6a1f"), (0.22, 0.7, "#ffae2e"), (0.12, 0.44, "#fff0b0"))):
+    for i, (wide, tall, code) in enumerate(
+        ((0.3, 0.95, "#ff6a1f"), (0.22, 0.7, "#ffae2e"), (0.12, 0.44, "#fff0b0"))
+    ):
         lean = 0.09 * math.sin(2 * math.pi * (phase + i * 0.3))
         high = tall * (0.9 + 0.1 * math.sin(4 * math.pi * phase + i))
-        sketch.blob([(-wide, -0.1), (-wide * 0.8, -high * 0.42), (lean - wide * 0.15, -high * 0.66), (lean * 1.4, -high), (lean + wide * 0.35, -high * 0.6), (wide * 0.85, -high * 0.36), (wide, -0.1), (0.0, -0.04)], look.glow(code))
+        sketch.blob(
+            [
+                (-wide, -0.1),
+                (-wide * 0.8, -high * 0.42),
+                (lean - wide * 0.15, -high * 0.66),
+                (lean * 1.4, -high),
+                (lean + wide * 0.35, -high * 0.6),
+                (wide * 0.85, -high * 0.36),
+                (wide, -0.1),
+                (0.0, -0.04),
+            ],
+            look.glow(code),
+        )
 
 
 def draw_pyramid(sketch: Sketch, look: Look, phase: float) -> None:  # noqa: ARG001 - every figure takes a phase
@@ -126,7 +190,15 @@ def draw_temple(sketch: Sketch, look: Look, phase: float) -> None:  # noqa: ARG0
     """Columns under a pediment, 1.5 wide."""
     stone, dark = look.tone("#e2d8c4", 0.9), look.tone("#9a8f7c", 0.3)
     for i in range(3):
-        sketch.shape([(-0.8 + 0.05 * i, -0.05 * i), (-0.8 + 0.05 * i, -0.05 * (i + 1)), (0.8 - 0.05 * i, -0.05 * (i + 1)), (0.8 - 0.05 * i, -0.05 * i)], mix(stone, dark, 0.2 * i))
+        sketch.shape(
+            [
+                (-0.8 + 0.05 * i, -0.05 * i),
+                (-0.8 + 0.05 * i, -0.05 * (i + 1)),
+                (0.8 - 0.05 * i, -0.05 * (i + 1)),
+                (0.8 - 0.05 * i, -0.05 * i),
+            ],
+            mix(stone, dark, 0.2 * i),
+        )
     sketch.shape([(-0.62, -0.15), (-0.62, -0.66), (0.62, -0.66), (0.62, -0.15)], look.tone("#4a443c", 0.1))
     for i in range(6):
         x = -0.6 + 0.24 * i
@@ -141,9 +213,14 @@ def draw_temple(sketch: Sketch, look: Look, phase: float) -> None:  # noqa: ARG0
 def draw_bridge(sketch: Sketch, look: Look, phase: float) -> None:  # noqa: ARG001 - every figure takes a phase
     """A stone bridge of three arches, 3 wide, its water at 0."""
     stone, dark = look.tone("#a89c8c", 0.7), look.tone("#6a6056", 0.2)
-    sketch.blob([(-1.6, 0.0), (-1.6, -0.42), (-0.8, -0.7), (0.0, -0.8), (0.8, -0.7), (1.6, -0.42), (1.6, 0.0)], stone)
+    sketch.blob(
+        [(-1.6, 0.0), (-1.6, -0.42), (-0.8, -0.7), (0.0, -0.8), (0.8, -0.7), (1.6, -0.42), (1.6, 0.0)], stone
+    )
     for x, wide, tall in ((-0.95, 0.32, 0.42), (0.0, 0.4, 0.56), (0.95, 0.32, 0.42)):
-        points = [(x + wide * math.cos(math.pi * i / 12), -tall * math.sin(math.pi * i / 12) - 0.02) for i in range(13)]
+        points = [
+            (x + wide * math.cos(math.pi * i / 12), -tall * math.sin(math.pi * i / 12) - 0.02)
+            for i in range(13)
+        ]
         sketch.shape([(x + wide, 0.03), *points, (x - wide, 0.03)], None)
         for i in range(12):
             sketch.line([points[i], points[i + 1]], 0.035, dark)

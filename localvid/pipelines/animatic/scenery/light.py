@@ -145,7 +145,7 @@ def _weathered(light: Light) -> Light:
     """Cloud takes the sun and the colour away, fog brings the haze near."""
     match light.weather:
         case Weather.STORM:
-            return _overcast(light, rgb("#39424f"), 0.78, 0.62, haze_depth=8.0)
+            return _overcast(light, rgb("#2c3440"), 0.84, 0.5, haze_depth=10.0)
         case Weather.RAIN:
             return _overcast(light, rgb("#6b7885"), 0.66, 0.76, haze_depth=7.0)
         case Weather.SNOW:
@@ -154,7 +154,11 @@ def _weathered(light: Light) -> Light:
             pale = mix(light.haze, light.sky[3], 0.5)
             sky = tuple(mix(colour, pale, 0.45 + 0.12 * i) for i, colour in enumerate(light.sky))
             return replace(
-                light, sky=(sky[0], sky[1], sky[2], sky[3]), haze=pale, haze_depth=3.6, stars=light.stars * 0.3
+                light,
+                sky=(sky[0], sky[1], sky[2], sky[3]),
+                haze=pale,
+                haze_depth=3.6,
+                stars=light.stars * 0.3,
             )
         case Weather.CLOUDY:
             return _overcast(light, rgb("#8fa0ae"), 0.35, 0.9, haze_depth=11.0, sun=True)
@@ -173,7 +177,7 @@ def _overcast(
     return replace(
         light,
         sky=(sky[0], sky[1], sky[2], sky[3]),
-        haze=mix(light.haze, mix(grey_sky, WHITE, 0.1), cover),
+        haze=mix(light.haze, mix(grey_sky, WHITE, 0.12 * dim), cover),
         ambient=mix(times(light.ambient, (dim, dim, dim)), (even, even, even * 1.04), cover * 0.7),
         glow=mix(light.glow, grey_sky, cover * 0.8),
         sun_size=light.sun_size if sun else 0.0,

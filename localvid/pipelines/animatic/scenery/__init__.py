@@ -1,0 +1,1 @@
+"""Scenery: light, sky, land, water, buildings and weather, painted as plates."""

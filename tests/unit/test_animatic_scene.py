@@ -1,0 +1,225 @@
+"""Scenes: every place, hour and size is painted; the same request gives the same frames; no edge shows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from localvid.pipelines.animatic.direct import NEAREST, Shoot, direct
+from localvid.pipelines.animatic.figures.cast import CAST
+from localvid.pipelines.animatic.plate import NEVER, Plate
+from localvid.pipelines.animatic.scene import Scene
+from localvid.pipelines.animatic.script import Place
+from localvid.pipelines.animatic.stage import View
+from localvid.schemas import Camera
+
+BASE = Shoot(
+    description="a forest",
+    style="",
+    camera=Camera.STATIC,
+    energy=0.5,
+    width=160,
+    height=90,
+    seconds=4.0,
+    seed=1,
+)
+
+WORDS = {
+    Place.MOON: "on the moon",
+    Place.PLANET: "alien world",
+    Place.SKY: "above clouds",
+    Place.ROOM: "living room",
+}
+
+
+def words_for(place: Place) -> str:
+    return WORDS.get(place, place.value)
+
+
+def frame_of(shoot: Shoot, *, progress: float = 0.5, seconds: float = 1.0) -> NDArray[np.uint8]:
+    scene, path = direct(shoot)
+    return scene.frame(path.pose(progress), seconds)
+
+
+def mean_of(description: str, *, seed: int = 1, rows: slice = slice(None)) -> NDArray[np.float64]:
+    """The mean colour of a frame, or of some of its rows."""
+    frame = frame_of(replace(BASE, description=description, seed=seed))
+    return np.asarray(frame[rows].reshape(-1, 3).mean(axis=0))
+
+
+@pytest.mark.parametrize("place", list(Place))
+def test_every_place_is_painted_and_is_no_flat_colour(place: Place) -> None:
+    frame = frame_of(replace(BASE, description=words_for(place)))
+    assert frame.shape == (90, 160, 3)
+    assert frame.dtype == np.uint8
+    assert frame.std() > 12
+    assert len(np.unique(frame.reshape(-1, 3), axis=0)) > 500
+
+
+@pytest.mark.parametrize("name", sorted(CAST))
+def test_every_figure_changes_the_picture_and_stays_in_its_box(name: str) -> None:
+    from localvid.pipelines.animatic.brush import Picture
+    from localvid.pipelines.animatic.figures.sketch import Look, Sketch
+    from localvid.pipelines.animatic.scenery.light import Hour, Weather, light_of
+
+    actor = CAST[name]
+    look = Look(light_of(Hour.DAY, Weather.CLEAR, np.random.default_rng(1)), 2.2, False)
+    left, top, right, bottom = actor.box
+    for draw in (actor.draw, actor.rest, actor.sit):
+        for phase in (0.0, 0.3, 0.6, 0.9) if draw else ():
+            picture = Picture(left - 0.2, top - 0.2, right + 0.2, bottom + 0.2, density=40)
+            draw(Sketch(picture, (0.0, 0.0), 1.0), look, phase)  # type: ignore[misc] - None is not drawn
+            _, mask = picture.colours_and_mask()
+            assert mask.sum() > 25
+            assert picture.left >= left - 0.06
+            assert picture.top >= top - 0.06
+            assert picture.left + picture.columns / 40 <= right + 0.06
+            assert picture.top + picture.rows / 40 <= bottom + 0.06
+
+
+def test_places_have_the_colours_that_one_knows_them_by() -> None:
+    sea, desert = (
+        mean_of(f"{words} at noon, clear", rows=slice(60, 85)) for words in ("open sea", "desert dunes")
+    )
+    assert sea[2] > sea[0] + 15  # blue
+    assert desert[0] > desert[2] + 25  # yellow
+    meadow = mean_of("green meadow at noon, clear summer", rows=slice(60, 80))
+    assert meadow[1] > meadow[0]
+    assert meadow[1] > meadow[2] + 20
+    snow = mean_of("snowy tundra at noon, clear", rows=slice(60, 80))
+    assert snow.mean() > 170
+    assert mean_of("outer space").mean() < 60
+
+
+@pytest.mark.parametrize("place", ["forest", "sea", "city", "mountains", "desert", "living room", "village"])
+def test_night_is_darker_than_day(place: str) -> None:
+    day, night = mean_of(f"{place} at noon, clear").mean(), mean_of(f"{place} at night, clear").mean()
+    assert night < 0.62 * day
+
+
+@pytest.mark.parametrize("words", ["a fox in the forest", "stormy sea with a ship", "a city street, rain"])
+@pytest.mark.parametrize("camera", [Camera.TRUCK_LEFT, Camera.DOLLY_IN])
+def test_the_same_shoot_gives_the_same_frames(words: str, camera: Camera) -> None:
+    shoot = replace(BASE, description=words, camera=camera)
+    first, second = (direct(shoot) for _ in range(2))
+    for progress in (0.0, 0.4, 1.0):
+        one, two = (scene.frame(path.pose(progress), progress * 4) for scene, path in (first, second))
+        np.testing.assert_array_equal(one, two)
+    # Nor does it matter which frames were drawn before, or in what order.
+    again = first[0].frame(first[1].pose(0.4), 1.6)
+    np.testing.assert_array_equal(again, second[0].frame(second[1].pose(0.4), 1.6))
+
+
+def test_seeds_and_words_vary_the_composition() -> None:
+    shots = [replace(BASE, description="a forest at dawn", seed=seed) for seed in (1, 2, 3)]
+    shots.append(replace(BASE, description="a quiet forest at dawn", seed=1))
+    frames = [frame_of(shoot).astype(float) for shoot in shots]
+    for i, first in enumerate(frames):
+        for second in frames[:i]:
+            assert np.abs(first - second).mean() > 8
+
+
+def test_energy_0_stands_still_and_energy_1_does_not() -> None:
+    for words in ("a meadow with a horse, clear noon", "the sea at noon, clear", "a lake at night, clear"):
+        for energy, still in ((0.0, True), (1.0, False)):
+            scene, path = direct(replace(BASE, description=words, energy=energy))
+            early, late = (scene.frame(path.pose(0.5), seconds).astype(int) for seconds in (0.5, 1.5))
+            moved = np.abs(early - late).max(axis=2)
+            if still:
+                assert moved.max() == 0, words
+            else:
+                assert (moved > 12).mean() > 0.005, words
+
+
+def test_rain_falls_even_at_energy_0() -> None:
+    scene, path = direct(replace(BASE, description="a forest in the rain", energy=0.0))
+    early, late = (scene.frame(path.pose(0.5), seconds).astype(int) for seconds in (0.5, 0.7))
+    assert (np.abs(early - late).max(axis=2) > 8).mean() > 0.01
+
+
+def test_lightning_flashes_and_passes() -> None:
+    scene, path = direct(replace(BASE, description="a storm over the mountains", energy=1.0))
+    levels = [scene.frame(path.pose(0.5), i / 12).mean() for i in range(48)]
+    assert max(levels) > np.median(levels) + 10
+
+
+@pytest.mark.parametrize("camera", list(Camera))
+@pytest.mark.parametrize(
+    "words", ["forest", "sea", "street in a city", "living room", "road", "cave", "space"]
+)
+@pytest.mark.parametrize("size", [(160, 90), (90, 160)], ids=["wide", "tall"])
+def test_no_edge_shows_at_any_place_of_any_move(camera: Camera, words: str, size: tuple[int, int]) -> None:
+    shoot = replace(BASE, description=words, camera=camera, width=size[0], height=size[1])
+    scene, path = direct(shoot)
+    for progress in (0.0, 0.25, 0.5, 0.75, 1.0):
+        pose = path.pose(progress)
+        for seconds in (0.0, 1.7, 3.9):
+            canvas = scene._compose(pose, seconds)
+            assert canvas.getchannel("a").getextrema()[0] == 255, "the canvas shows through"
+            density = scene.stage.unit if pose.forward else scene.stage.density
+            view = View(scene.stage, pose, seconds, density, scene.focus)
+            for plate in scene.elements:
+                if isinstance(plate, Plate) and plate.solid_from < NEVER:
+                    scale, x, y = plate._placed(view)
+                    width = max(piece.left + piece.image.width for piece in plate.pieces)
+                    assert x <= 0.13
+                    assert x + width * scale >= canvas.width - 0.13
+                    assert y + plate.height * scale >= canvas.height - 0.13
+
+
+@pytest.mark.parametrize("place", list(Place))
+def test_nothing_stands_nearer_than_the_overscan_allows(place: Place) -> None:
+    scene, _ = direct(replace(BASE, description=words_for(place)))
+    depths = [depth for element in scene.elements if (depth := getattr(element, "depth", math.inf))]
+    assert min(depths) >= NEAREST
+
+
+@pytest.mark.parametrize("camera", [Camera.TRUCK_RIGHT, Camera.DOLLY_IN, Camera.PEDESTAL_UP])
+@pytest.mark.parametrize("words", ["forest", "sea", "lake", "room"])
+def test_leaving_out_what_is_hidden_changes_nothing(
+    camera: Camera, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene, path = direct(replace(BASE, description=words, camera=camera))
+    quick = scene.frame(path.pose(0.8), 1.3)
+    monkeypatch.setattr(Scene, "_hidden", lambda self, _view, height: [height] * len(self.elements))
+    whole = scene.frame(path.pose(0.8), 1.3)
+    assert np.abs(quick.astype(int) - whole.astype(int)).max() <= 3  # alpha is rounded at an edge
+
+
+@pytest.mark.parametrize("size", [(64, 64), (64, 128), (130, 66), (96, 256), (640, 64)])
+@pytest.mark.parametrize("words", ["forest", "city street", "bedroom"])
+def test_every_size_is_painted(size: tuple[int, int], words: str) -> None:
+    shoot = replace(BASE, description=words, width=size[0], height=size[1], camera=Camera.ORBIT_LEFT)
+    frame = frame_of(shoot)
+    assert frame.shape == (size[1], size[0], 3)
+    assert frame.std() > 5
+
+
+@pytest.mark.parametrize("style", ["film noir", "vintage sepia", "black and white"])
+def test_a_style_without_colour_has_no_colour_but_its_own(style: str) -> None:
+    frame = frame_of(replace(BASE, description="a meadow with flowers at noon", style=style)).astype(int)
+    chroma = (frame.max(axis=2) - frame.min(axis=2)).mean()
+    if "noir" in style or "white" in style:
+        assert chroma < 4
+    else:
+        assert frame[..., 0].mean() > frame[..., 2].mean() + 8
+
+
+@pytest.mark.parametrize(
+    "style", ["watercolour", "pastel", "pencil sketch", "neon cyberpunk", "vivid", "muted"]
+)
+def test_every_style_changes_the_picture(style: str) -> None:
+    scene, path = direct(replace(BASE, description="a village at noon", style=style))
+    from localvid.pipelines.animatic.finish import grade_of
+    from localvid.pipelines.animatic.script import read_script
+
+    ramp = np.random.default_rng(5).random((100, 3), dtype=np.float32)
+    graded = grade_of(read_script("", style).styles)(ramp)
+    assert np.abs(graded - ramp).max() > 0.03
+    assert graded.min() >= -1e-6
+    assert graded.max() <= 1 + 1e-6
+    assert scene.frame(path.pose(0.0), 0.0).std() > 5

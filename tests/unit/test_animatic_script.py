@@ -1,0 +1,117 @@
+"""What the animatic understands of words."""
+
+from __future__ import annotations
+
+import pytest
+
+from localvid.pipelines.animatic.figures.cast import CAST
+from localvid.pipelines.animatic.places import RECIPES
+from localvid.pipelines.animatic.scenery.light import Hour, Weather
+from localvid.pipelines.animatic.scenery.plants import Season
+from localvid.pipelines.animatic.script import _HOMES, Place, Subject, read_script
+from localvid.pipelines.animatic.vocabulary import (
+    HOURS,
+    PLACES,
+    SEASONS,
+    STYLES,
+    SUBJECTS,
+    WEATHERS,
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("A peaceful forest at dawn", Place.FOREST),
+        ("Waves roll over the open ocean", Place.SEA),
+        ("The city skyline glitters", Place.CITY),
+        ("Deep space, far from any star", Place.SPACE),
+        ("High mountain peaks", Place.MOUNTAINS),
+        ("Endless dunes of the Sahara", Place.DESERT),
+        ("A cosy living room", Place.ROOM),
+        ("a road through the desert", Place.DESERT),
+        ("snow on the mountains", Place.MOUNTAINS),
+        ("An astronaut walks on the moon", Place.MOON),
+        ("the ocean floor", Place.UNDERWATER),
+        ("Ein stiller Wald am Morgen", Place.FOREST),
+        ("Une ville sous la pluie", Place.CITY),
+        ("El desierto de noche", Place.DESERT),
+        ("Il mare al tramonto", Place.SEA),
+        ("Uma floresta tranquila", Place.FOREST),
+    ],
+)
+def test_places(words: str, place: Place) -> None:
+    assert read_script(words).place is place
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("a whale", Place.UNDERWATER),
+        ("a sailboat", Place.SEA),
+        ("a camel", Place.DESERT),
+        ("a rocket", Place.SPACE),
+    ],
+)
+def test_a_subject_brings_the_place_where_it_is_at_home(words: str, place: Place) -> None:
+    assert read_script(words).place is place
+
+
+@pytest.mark.parametrize(
+    ("words", "hour", "weather", "season"),
+    [
+        ("at dawn in thick fog", Hour.DAWN, Weather.FOG, None),
+        ("a thunderstorm at midnight", Hour.NIGHT, Weather.STORM, None),
+        ("Schneefall an einem Wintermorgen, Winter, Morgen", Hour.MORNING, Weather.SNOW, Season.WINTER),
+        ("autumn evening, rainy", Hour.SUNSET, Weather.RAIN, Season.AUTUMN),
+        ("snow is falling", None, Weather.SNOW, Season.WINTER),
+        ("no rain, a sunny day", Hour.DAY, Weather.CLEAR, None),
+        ("crépuscule brumeux, brume", Hour.DUSK, Weather.FOG, None),
+    ],
+)
+def test_hour_weather_and_season(
+    words: str, hour: Hour | None, weather: Weather | None, season: Season | None
+) -> None:
+    script = read_script(words)
+    assert (script.hour, script.weather, script.season) == (hour, weather, season)
+
+
+def test_subjects_come_in_order_with_number_and_colour() -> None:
+    script = read_script("Two white horses and a girl in a red coat watch a lighthouse and a train")
+    assert script.subjects == (
+        Subject("horse", 2, "#f4f2ee"),
+        Subject("girl", 1, "#c23b34"),
+        Subject("lighthouse", 1),
+    )
+    assert script.still
+
+
+def test_plurals_mean_several() -> None:
+    counts = {
+        subject.name: subject.count for subject in read_script("birds over three boats and a fox").subjects
+    }
+    assert counts == {"bird": 5, "boat": 3, "fox": 1}
+
+
+def test_the_style_gives_styles_and_not_subjects() -> None:
+    script = read_script("a forest", "film noir, watercolour, like an old dog's dream")
+    assert script.styles >= {"noir", "watercolour"}
+    assert script.subjects == ()
+
+
+@pytest.mark.parametrize("words", ["", "xyzzy plugh", "寂静的森林", "غابة", "🙂🙂", "a " * 400])
+def test_any_text_gives_a_script(words: str) -> None:
+    script = read_script(words)
+    assert script.place is None
+    assert script.subjects == ()
+
+
+def test_every_word_means_something_that_exists() -> None:
+    assert {Place(place) for place in PLACES.values()} == set(Place)
+    assert {Hour(hour) for hour in HOURS.values()} == set(Hour)
+    assert {Weather(weather) for weather in WEATHERS.values()} == set(Weather)
+    assert {Season(season) for season in SEASONS.values()} == set(Season)
+    assert set(SUBJECTS.values()) | {"goose"} == set(CAST)
+    assert set(_HOMES) <= set(CAST)
+    assert set(RECIPES) == set(Place)
+    assert STYLES["noir"] == "noir"
