@@ -35,7 +35,7 @@ CONTRADICTIONS: dict[str, frozenset[str]] = {
 """Time of day → words that a shot at that time must not say."""
 
 LIGHT: dict[str, str] = {
-    "dawn": "soft first light",
+    "dawn": "the first light",
     "day": "clear daylight",
     "dusk": "warm low light",
     "night": "deep night colours",

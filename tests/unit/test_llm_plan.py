@@ -61,7 +61,7 @@ def test_a_named_style_is_taken_for_the_whole_board() -> None:
     assert board("a fox in the snow, watercolour").style == "watercolour"
     assert set(scenes("a fox in the snow, watercolour")) == {"A fox in the snow"}
     assert board("a fox in the snow").style == "cinematic, natural light"
-    assert board("a fox at dawn").style == "cinematic, soft first light"
+    assert board("a fox at dawn").style == "cinematic, the first light"
 
 
 def test_a_named_camera_move_and_size_are_obeyed() -> None:

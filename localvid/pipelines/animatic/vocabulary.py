@@ -193,7 +193,7 @@ STYLES = _table(
     sepia=(
         "sepia vintage retro antique nostalgic 1920s 1930s 1950s 1960s 1970s super8 kodachrome western aged"
     ),
-    pastel="pastel soft dreamy kawaii gentle children storybook",
+    pastel="pastel dreamy kawaii storybook",
     watercolour=(
         "watercolour watercolor aquarell aquarelle acquerello acuarela painterly painting gouache "
         "impressionist"
