@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from localvid.pipelines.animatic.camera import DOLLY, PAN, PEDESTAL, TILT, TRUCK, ZOOM, CameraPath, Pose
-from localvid.pipelines.animatic.plate import Element, paint, paint_ground
+from localvid.pipelines.animatic.painting import paint, paint_ground
+from localvid.pipelines.animatic.plate import Element
 from localvid.pipelines.animatic.scene import Scene, poses
 from localvid.pipelines.animatic.stage import Stage
 from localvid.schemas import Camera

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from localvid.pipelines.animatic.camera import Pose
-from localvid.pipelines.animatic.plate import NEVER, paint
+from localvid.pipelines.animatic.painting import paint
+from localvid.pipelines.animatic.plate import NEVER
 from localvid.pipelines.animatic.scene import Scene
 from localvid.pipelines.animatic.stage import Stage
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -264,6 +265,7 @@ class Picture(Drawing):
         self.columns, self.rows = east - west, south - north
 
 
+@lru_cache(maxsize=1024)
 def _fill(colour: Rgb | None) -> tuple[int, int, int, int]:
     if colour is None:
         return (0, 0, 0, 0)

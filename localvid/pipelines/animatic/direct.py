@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +15,8 @@ from localvid.pipelines.animatic.camera import ZOOM, CameraPath
 from localvid.pipelines.animatic.captions import draw_caption
 from localvid.pipelines.animatic.finish import OUTLINED, grade_of, paint_lens
 from localvid.pipelines.animatic.places import paint_place
-from localvid.pipelines.animatic.plate import whole_plate
-from localvid.pipelines.animatic.scene import Scene
+from localvid.pipelines.animatic.plate import Element, merged, whole_plate
+from localvid.pipelines.animatic.scene import Flash, Scene
 from localvid.pipelines.animatic.scenery.air import paint_embers, paint_fireflies
 from localvid.pipelines.animatic.scenery.light import Hour, Light, Weather, light_of
 from localvid.pipelines.animatic.scenery.weather import weather_of
@@ -76,26 +78,34 @@ def direct(shoot: Shoot) -> tuple[Scene, CameraPath]:
     stage = _stage(shoot, script)
     place = script.place or _USUAL_PLACES[int(rng.integers(len(_USUAL_PLACES)))]
     light = _light(script, place, rng)
-    setting = Setting(
-        stage, light, script, shoot.energy, rng, horizon=stage.tall * float(rng.uniform(0.5, 0.6))
-    )
-    paint_place(setting, place)
-    behind, before, flash = (
-        ([], [], None)
-        if place in _INDOORS
-        else weather_of(stage, light, rng, horizon=setting.horizon, energy=shoot.energy)
-    )
-    elements = put_subjects(setting)
+    threads = min(4, os.cpu_count() or 1)
+    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="animatic-paint") as pool:
+        overlay = pool.submit(_overlay, shoot, script.styles)
+        horizon = stage.tall * float(rng.uniform(0.5, 0.6))
+        setting = Setting(stage, light, script, shoot.energy, rng, horizon, pool)
+        paint_place(setting, place)
+        behind, before, flash = _weather(setting, place)
+        elements = put_subjects(setting)
     elements[1:1] = behind  # after the sky itself
     elements += before
-    if "fireflies" in script.extras and place not in _INDOORS:
-        elements.append(paint_fireflies(stage, rng, horizon=setting.horizon, energy=shoot.energy))
-    if "embers" in script.extras:
-        elements.append(paint_embers(stage, rng, energy=shoot.energy))
-    scene = Scene(
-        stage, tuple(elements), (stage.wide / 2, setting.horizon), _overlay(shoot, script.styles), flash
-    )
+    focus = (stage.wide / 2, setting.horizon)
+    scene = Scene(stage, tuple(merged(elements)), focus, overlay.result(), flash)
     return scene, CameraPath(shoot.camera, seconds=shoot.seconds, subject_depth=setting.subject_depth)
+
+
+def _weather(setting: Setting, place: Place) -> tuple[list[Element], list[Element], Flash | None]:
+    """(behind the land, in front of all, flashes) that the weather and the words add to a place."""
+    stage, rng, energy = setting.stage, setting.rng, setting.energy
+    behind: list[Element] = []
+    before: list[Element] = []
+    flash = None
+    if place not in _INDOORS:
+        behind, before, flash = weather_of(stage, setting.light, rng, horizon=setting.horizon, energy=energy)
+        if "fireflies" in setting.script.extras:
+            before.append(paint_fireflies(stage, rng, horizon=setting.horizon, energy=energy))
+    if "embers" in setting.script.extras:
+        before.append(paint_embers(stage, rng, energy=energy))
+    return behind, before, flash
 
 
 def direct_image(shoot: Shoot, image: Path) -> tuple[Scene, CameraPath]:

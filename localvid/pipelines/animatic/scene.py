@@ -14,6 +14,8 @@ from localvid.pipelines.animatic.plate import Element
 from localvid.pipelines.animatic.stage import Stage, View
 
 Pixels = NDArray[np.uint8]
+Flash = Callable[[float], float]
+"""Seconds → share of white over the whole frame (lightning)."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,7 @@ class Scene:
     """The vanishing point in units: the middle of the horizon."""
     overlay: Image.Image | None = None
     """Vignette and caption, RGBa, of the frame's size: they do not move with the camera."""
-    flash: Callable[[float], float] | None = None
-    """Seconds → share of white over the whole frame (lightning)."""
+    flash: Flash | None = None
 
     def frame(self, pose: Pose, seconds: float) -> Pixels:
         """The frame at one moment, uint8 of shape (height, width, 3); a pure function of its arguments."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,8 +13,9 @@ from localvid.pipelines.animatic.brush import Picture, mix, soften
 from localvid.pipelines.animatic.figures.birds import draw_far_bird
 from localvid.pipelines.animatic.figures.cast import CAST, Actor, Draw, Realm
 from localvid.pipelines.animatic.figures.sketch import Look, Sketch
-from localvid.pipelines.animatic.plate import Element, Flipbook, Motion, Plate, paint
-from localvid.pipelines.animatic.scenery.groves import rim_lit
+from localvid.pipelines.animatic.painting import paint
+from localvid.pipelines.animatic.plate import Element, Flipbook, Motion, Plate
+from localvid.pipelines.animatic.scenery.groves import plate_of, rim_lit
 from localvid.pipelines.animatic.scenery.light import Light
 from localvid.pipelines.animatic.scenery.town import glow_plate
 from localvid.pipelines.animatic.script import Script, Subject
@@ -23,9 +25,14 @@ STANDARD_DEPTH = 2.2
 """The depth at which a figure has the size that `CAST` gives it."""
 
 
+Painted = Element | Sequence[Element]
+Build = Callable[..., Painted]
+Part = Future[Painted] | list[Element]
+
+
 @dataclass(frozen=True)
 class Slot:
-    """A place for figures: in front of element `index - 1`, behind the rest."""
+    """A place for figures: in front of part `index - 1`, behind the rest."""
 
     index: int
     depth: float
@@ -45,15 +52,36 @@ class Setting:
     energy: float
     rng: np.random.Generator
     horizon: float
-    elements: list[Element] = field(default_factory=list)
+    pool: Executor
+    """Paints parts while the recipe goes on: most of the work is numpy's and Pillow's, outside the lock."""
+    parts: list[Part] = field(default_factory=list)
     slots: dict[Realm, Slot] = field(default_factory=dict)
 
     def add(self, *elements: Element) -> None:
-        self.elements += elements
+        """Put elements in front of what is there."""
+        self.parts.append(list(elements))
+
+    def later(self, build: Build, /, *args: object, **named: object) -> None:
+        """Put in front what `build(stage, light, *args, rng=…, **named)` will give.
+
+        Its random generator is its own and drawn now, so that it does not matter when it runs.
+        """
+        own = np.random.default_rng(int(self.rng.integers(2**63)))
+        self.parts.append(self.pool.submit(build, self.stage, self.light, *args, rng=own, **named))
+
+    def develop(self, picture: Picture, *, depth: float, rim: float = 0.0) -> None:
+        """Put a finished drawing in front."""
+        self.parts.append(
+            self.pool.submit(plate_of, self.stage, picture, depth=depth, light=self.light, rim=rim)
+        )
+
+    def painted(self) -> list[list[Element]]:
+        """The elements of each part, once all are painted."""
+        return [_finished(part) for part in self.parts]
 
     def slot(self, realm: Realm, *, depth: float, foot: Callable[[float], float], shade: float = 1.0) -> None:
         """Figures of `realm` stand here, in front of all that was added so far."""
-        self.slots[realm] = Slot(len(self.elements), depth, foot, shade)
+        self.slots[realm] = Slot(len(self.parts), depth, foot, shade)
 
     def slot_for(self, realm: Realm) -> Slot:
         """Where a figure of a realm goes; where the place has no such realm, on the ground or in the air."""
@@ -63,7 +91,7 @@ class Setting:
                 # What flies passes before the far land, not behind the mountains.
                 near = max(found.index for found in self.slots.values())
                 return replace(slot, index=near) if other is Realm.AIR else slot
-        return Slot(len(self.elements), STANDARD_DEPTH, lambda _x: self.stage.tall * 0.8)
+        return Slot(len(self.parts), STANDARD_DEPTH, lambda _x: self.stage.tall * 0.8)
 
     @property
     def subject_depth(self) -> float:
@@ -90,12 +118,17 @@ def put_subjects(setting: Setting) -> list[Element]:
         slot = setting.slot_for(actor.realm)
         dye = (actor.coat, subject.colour) if actor.coat and subject.colour else None
         middle = (first_x + order * 0.29) % 1.0 * 0.8 + 0.1 if order else first_x
-        for figure in _figures(setting, subject, actor, slot, middle=middle, dye=dye):
-            added.append((slot.index, figure[0], figure[1]))
-    elements = list(setting.elements)
-    for index, _, parts in sorted(added, key=lambda item: (-item[0], item[1])):
-        elements[index:index] = parts
-    return elements
+        for rank, elements in _figures(setting, subject, actor, slot, middle=middle, dye=dye):
+            added.append((slot.index, rank, elements))
+    groups = setting.painted()
+    for index, _, figure in sorted(added, key=lambda item: (-item[0], item[1])):
+        groups[index:index] = [figure]
+    return [element for group in groups for element in group]
+
+
+def _finished(part: Part) -> list[Element]:
+    result = part.result() if isinstance(part, Future) else part
+    return list(result) if isinstance(result, Sequence) else [result]
 
 
 def _figures(

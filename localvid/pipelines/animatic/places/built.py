@@ -6,6 +6,7 @@ import numpy as np
 
 from localvid.pipelines.animatic.brush import noise_field, rgb, smoothstep
 from localvid.pipelines.animatic.figures.cast import Realm
+from localvid.pipelines.animatic.painting import paint
 from localvid.pipelines.animatic.places.landscape import (
     add_foreground,
     add_mist,
@@ -17,11 +18,9 @@ from localvid.pipelines.animatic.places.landscape import (
     paint_heavens,
     season_of,
 )
-from localvid.pipelines.animatic.plate import paint
 from localvid.pipelines.animatic.scenery import indoors, town, water
 from localvid.pipelines.animatic.scenery.groves import (
     picture_of,
-    plate_of,
     tree_line,
 )
 from localvid.pipelines.animatic.scenery.houses import draw_church, draw_house
@@ -45,16 +44,12 @@ def paint_village(setting: Setting) -> None:
     green, snowy = grass_of(season), season is Season.WINTER
     span = stage.tall - horizon
     if rng.random() < 0.65:
-        setting.add(
-            paint_mountains(
-                stage,
-                light,
-                rng,
-                base=horizon + 0.01,
-                height=float(rng.uniform(0.2, 0.32)),
-                depth=26.0,
-                snow=0.3 if snowy else 0.6,
-            )
+        setting.later(
+            paint_mountains,
+            base=horizon + 0.01,
+            height=float(rng.uniform(0.2, 0.32)),
+            depth=26.0,
+            snow=0.3 if snowy else 0.6,
         )
     church = float(rng.uniform(0.25, 0.7)) * stage.wide
     for depth, down, size in ((9.0, 0.02, 0.11), (5.2, 0.22, 0.17), (3.1, 0.46, 0.27)):
@@ -84,10 +79,8 @@ def paint_village(setting: Setting) -> None:
                     snow=snowy,
                 )
             x += size * float(own.uniform(1.1, 1.7))
-        setting.add(plate_of(stage, picture, depth=depth, light=light, rim=0.35))
-        setting.add(
-            paint_ridge(stage, light, outline, depth=depth, material=green, mist=0.3, texture=0.12, rng=rng)
-        )
+        setting.develop(picture, depth=depth, rim=0.35)
+        setting.later(paint_ridge, outline, depth=depth, material=green, mist=0.3, texture=0.12)
     outline = add_ridge(
         setting, base=horizon + span * 0.7, height=0.02, waves=1.0, depth=2.2, material=green, texture=0.2
     )
@@ -120,15 +113,17 @@ def _drives(setting: Setting) -> bool:
 
 
 def paint_road_land(setting: Setting) -> None:
-    stage, light, rng = setting.stage, setting.light, setting.rng
+    stage, rng = setting.stage, setting.rng
     setting.horizon = horizon = stage.tall * 0.5 + 0.03
     paint_heavens(setting)
     desert = setting.script.place is Place.DESERT
     green = SAND if desert else grass_of(season_of(setting))
-    setting.add(
-        paint_mountains(
-            stage, light, rng, base=horizon + 0.02, height=float(rng.uniform(0.16, 0.3)), depth=24.0, snow=0.6
-        )
+    setting.later(
+        paint_mountains,
+        base=horizon + 0.02,
+        height=float(rng.uniform(0.16, 0.3)),
+        depth=24.0,
+        snow=0.6,
     )
     for depth in (15.0, 10.0):
         outline = hill_outline(rng, base=horizon + 0.012, height=0.035, waves=1.4)
@@ -141,9 +136,9 @@ def paint_road_land(setting: Setting) -> None:
                 spacing=0.045,
                 species=(Species.BROADLEAF, Species.PINE),
             )
-        setting.add(paint_ridge(stage, light, outline, depth=depth, material=green, mist=0.3))
+        setting.later(paint_ridge, outline, depth=depth, material=green, mist=0.3)
     height = (stage.tall - horizon) * 1.0
-    setting.add(town.paint_road(stage, light, rng, horizon=horizon, height=height, verge=green))
+    setting.later(town.paint_road, horizon=horizon, height=height, verge=green)
     for depth in (7.0, 4.6, 3.1, 2.3):
         _roadside(setting, horizon=horizon, height=height, depth=depth)
     middle = stage.wide / 2
@@ -199,7 +194,7 @@ def _roadside(
         0.014 / depth,
         wood,
     )
-    setting.add(plate_of(stage, picture, depth=depth, light=light, rim=0.3))
+    setting.develop(picture, depth=depth, rim=0.3)
 
 
 def paint_city(setting: Setting) -> None:
@@ -224,52 +219,39 @@ def _street(setting: Setting) -> None:
     paint_heavens(setting)
     lit, neon = _lit(setting), _neon(setting)
     far = float(rng.uniform(0.26, 0.4))
-    setting.add(
-        *town.paint_skyline(
-            stage, light, rng, base=horizon + 0.01, depth=16.0, height=far, width=0.05, lit=lit
-        )
-    )
-    setting.add(
-        *town.paint_skyline(
-            stage,
-            light,
-            rng,
-            base=horizon + 0.02,
-            depth=9.0,
-            height=far * 0.9,
-            width=0.085,
-            lit=lit,
-            neon=neon,
-        )
+    setting.later(town.paint_skyline, base=horizon + 0.01, depth=16.0, height=far, width=0.05, lit=lit)
+    setting.later(
+        town.paint_skyline,
+        base=horizon + 0.02,
+        depth=9.0,
+        height=far * 0.9,
+        width=0.085,
+        lit=lit,
+        neon=neon,
     )
     add_mist(setting, y=horizon, thick=0.07, depth=8.0, strength=0.4)
     height = stage.tall - horizon
     wet = light.weather in (Weather.RAIN, Weather.STORM) or neon
-    road, *lamps = town.paint_street(stage, light, rng, horizon=horizon, height=height, wet=wet)
-    setting.add(road)
+    setting.later(town.paint_street, horizon=horizon, height=height, wet=wet)
     for depth, lamp in ((5.6, 5.2), (3.9, 3.0), (2.7, 1.9)):
         half = 0.95 / depth
         gap = (stage.wide / 2 - half, stage.wide / 2 + half)
-        setting.add(
-            *town.paint_skyline(
-                stage,
-                light,
-                rng,
-                base=horizon + height / depth,
-                depth=depth,
-                height=1.7 / depth,
-                width=0.62 / depth,
-                lit=lit,
-                neon=neon,
-                gap=gap,
-            )
+        setting.later(
+            town.paint_skyline,
+            base=horizon + height / depth,
+            depth=depth,
+            height=1.7 / depth,
+            width=0.62 / depth,
+            lit=lit,
+            neon=neon,
+            gap=gap,
         )
-        setting.add(*(element for element in lamps if getattr(element, "depth", 0.0) == lamp))
+        setting.add(*town.street_lamps(stage, light, horizon=horizon, height=height, depth=lamp))
     row = horizon + height / 2.2
     if _drives(setting):
         add_lane(setting, far=row - 0.05, near=row + 0.07, depth=2.2)
     setting.slot(Realm.GROUND, depth=2.2, foot=lambda _x: row + 0.03)
-    setting.add(*(element for element in lamps if getattr(element, "depth", 0.0) < 1.6))
+    setting.add(*town.street_lamps(stage, light, horizon=horizon, height=height, depth=1.25))
 
 
 def _waterfront(setting: Setting) -> None:
@@ -279,24 +261,20 @@ def _waterfront(setting: Setting) -> None:
     lit, neon = _lit(setting), _neon(setting)
     tall = float(rng.uniform(0.3, 0.42))
     for depth, share, width in ((18.0, 0.8, 0.045), (11.0, 1.0, 0.075), (8.0, 0.6, 0.1)):
-        setting.add(
-            *town.paint_skyline(
-                stage,
-                light,
-                rng,
-                base=horizon,
-                depth=depth,
-                height=tall * share,
-                width=width,
-                lit=lit,
-                neon=neon and depth < 18,
-            )
+        setting.later(
+            town.paint_skyline,
+            base=horizon,
+            depth=depth,
+            height=tall * share,
+            width=width,
+            lit=lit,
+            neon=neon and depth < 18,
         )
     setting.add(
         water.mirror_of(
             stage,
             light,
-            setting.elements,
+            [element for part in setting.painted() for element in part],
             waterline=horizon,
             rough=0.7 + setting.energy,
             pace=pace_of(setting),
@@ -304,11 +282,9 @@ def _waterfront(setting: Setting) -> None:
     )
     span = stage.tall - horizon
     setting.slot(Realm.WATER, depth=2.6, foot=lambda _x: horizon + span * 0.4)
-    setting.add(water.sparkle(stage, light, rng, waterline=horizon, height=span, pace=pace_of(setting)))
+    setting.later(water.sparkle, waterline=horizon, height=span, pace=pace_of(setting))
     quay = hill_outline(rng, base=stage.tall - 0.06, height=0.0, waves=1.0)
-    setting.add(
-        paint_ridge(stage, light, quay, depth=1.6, material=rgb("#5d5f66"), mist=0.0, texture=0.15, rng=rng)
-    )
+    setting.later(paint_ridge, quay, depth=1.6, material=rgb("#5d5f66"), mist=0.0, texture=0.15)
     setting.slot(Realm.GROUND, depth=1.6, foot=lambda _x: stage.tall - 0.035, shade=0.78)
     picture = picture_of(stage, stage.tall - 0.2, stage.bottom)
     iron = light.silhouette(1.5, (0.16, 0.17, 0.2))
@@ -316,36 +292,28 @@ def _waterfront(setting: Setting) -> None:
         picture.stroke([(-1.0, stage.tall - y), (stage.wide + 1.0, stage.tall - y)], 0.009, iron)
     for x in np.arange(-0.9, stage.wide + 0.9, 0.11).tolist():
         picture.stroke([(x, stage.tall - 0.04), (x, stage.tall - 0.155)], 0.008, iron)
-    setting.add(plate_of(stage, picture, depth=1.5, light=light, rim=0.5))
+    setting.develop(picture, depth=1.5, rim=0.5)
 
 
 def paint_inside(setting: Setting, kind: str) -> None:
     stage, light, rng = setting.stage, setting.light, setting.rng
     setting.horizon = stage.tall * 0.5 + 0.04
-    setting.add(*paint_sky(stage, light, rng, horizon=stage.tall * 0.6))
-    setting.add(
-        *paint_clouds(
-            stage, light, rng, horizon=stage.tall * 0.6, count=4, drift=0.01 * pace_of(setting), size=0.2
-        )
-    )
+    setting.later(paint_sky, horizon=stage.tall * 0.6)
+    setting.later(paint_clouds, horizon=stage.tall * 0.6, count=4, drift=0.01 * pace_of(setting), size=0.2)
     outside = hill_outline(rng, base=stage.tall * 0.5 + 0.05, height=0.03, waves=2.0)
-    setting.add(
-        tree_line(
-            stage,
-            light,
-            rng,
-            outside,
-            depth=9.0,
-            height=0.12,
-            spacing=0.08,
-            species=(Species.BROADLEAF, Species.PINE),
-            season=season_of(setting),
-        )
+    setting.later(
+        tree_line,
+        ground=outside,
+        depth=9.0,
+        height=0.12,
+        spacing=0.08,
+        species=(Species.BROADLEAF, Species.PINE),
+        season=season_of(setting),
     )
-    setting.add(paint_ridge(stage, light, outside, depth=9.0, material=grass_of(season_of(setting))))
-    setting.add(*indoors.paint_room(stage, light, rng, kind=kind))
+    setting.later(paint_ridge, outside, depth=9.0, material=grass_of(season_of(setting)))
+    *room, plant = indoors.paint_room(stage, light, rng, kind=kind)
+    setting.add(*room)
     foot = stage.tall * 0.5 + 0.26 + 0.12
-    plant = setting.elements.pop()
     setting.slot(Realm.GROUND, depth=2.0, foot=lambda _x: foot)
     setting.slot(Realm.AIR, depth=2.2, foot=lambda _x: foot - 0.42)
     setting.add(plant)

@@ -72,36 +72,28 @@ def _inside_forest(setting: Setting) -> None:
     gap = gap_of(setting, float(rng.uniform(0.3, 0.5)))
     floor = mix(WOODS, grass_of(season), 0.8 if season is Season.WINTER else 0.35)
     far = hill_outline(rng, base=horizon + 0.02, height=0.03, waves=2.0)
-    setting.add(
-        tree_line(
-            stage,
-            light,
-            rng,
-            far,
-            depth=13.0,
-            height=0.34,
-            spacing=0.045,
-            species=forest_species(setting),
-            season=season,
-            mist=0.5,
-        )
+    setting.later(
+        tree_line,
+        ground=far,
+        depth=13.0,
+        height=0.34,
+        spacing=0.045,
+        species=forest_species(setting),
+        season=season,
+        mist=0.5,
     )
-    setting.add(paint_ridge(stage, light, far, depth=12.0, material=floor, mist=0.7))
+    setting.later(paint_ridge, far, depth=12.0, material=floor, mist=0.7)
     add_mist(setting, y=horizon + 0.02, thick=0.12, depth=11.0, strength=0.7)
     dense = float(rng.uniform(0.8, 1.25))
     for depth, count, width in ((7.5, 20, 0.036), (4.6, 12, 0.055), (3.1, 8, 0.078)):
         foot = horizon + span * 0.95 / depth
-        setting.add(
-            trunks(
-                stage,
-                light,
-                rng,
-                depth=depth,
-                count=round(count * dense),
-                width=width,
-                foot=foot,
-                gap=gap if depth < 7 else None,
-            )
+        setting.later(
+            trunks,
+            depth=depth,
+            count=round(count * dense),
+            width=width,
+            foot=foot,
+            gap=gap if depth < 7 else None,
         )
         add_ridge(
             setting, base=foot, height=0.012, waves=1.8, depth=depth, material=floor, mist=0.4, texture=0.2
@@ -111,7 +103,7 @@ def _inside_forest(setting: Setting) -> None:
         )
     if light.sun_size:
         strength = 0.16 if light.hour is Hour.NIGHT else 0.42
-        setting.add(light_shafts(stage, light, rng, depth=3.0, foot=horizon + span * 0.7, strength=strength))
+        setting.later(light_shafts, foot=horizon + span * 0.7, strength=strength)
     outline = add_ridge(
         setting,
         base=horizon + span * 0.46,
@@ -124,72 +116,52 @@ def _inside_forest(setting: Setting) -> None:
     )
     setting.slot(Realm.GROUND, depth=2.2, foot=lambda x: height_at(outline, x) + 0.03)
     middle = light.shade(mix(floor, (0.1, 0.14, 0.1), 0.15), 1.9, lit=0.75)
-    setting.add(
-        undergrowth(
-            stage,
-            light,
-            rng,
-            y=horizon + span * 0.64,
-            depth=1.9,
-            size=0.04,
-            season=season,
-            soil=middle,
-            thick=0.8,
-            dim=0.2,
-        )
+    setting.later(
+        undergrowth,
+        y=horizon + span * 0.64,
+        depth=1.9,
+        size=0.04,
+        season=season,
+        soil=middle,
+        thick=0.8,
+        dim=0.2,
     )
-    setting.add(
-        trunks(
-            stage,
-            light,
-            rng,
-            depth=1.5,
-            count=4,
-            width=0.15,
-            foot=horizon + span * 0.88,
-            gap=(gap[0] - 0.25, gap[1] + 0.25),
-        )
+    setting.later(
+        trunks,
+        depth=1.5,
+        count=4,
+        width=0.15,
+        foot=horizon + span * 0.88,
+        gap=(gap[0] - 0.25, gap[1] + 0.25),
     )
-    setting.add(
-        canopy(
-            stage,
-            light,
-            rng,
-            depth=1.4,
-            reach=0.17,
-            season=season,
-            lean=sway(wind_of(setting), rng, reach=0.008),
-        )
+    setting.later(
+        canopy,
+        depth=1.4,
+        reach=0.17,
+        season=season,
+        lean=sway(wind_of(setting), rng, reach=0.008),
     )
-    setting.add(
-        undergrowth(
-            stage,
-            light,
-            rng,
-            y=stage.tall - 0.04,
-            depth=1.15,
-            size=0.08,
-            season=season,
-            soil=near_soil(setting),
-        )
+    setting.later(
+        undergrowth,
+        y=stage.tall - 0.04,
+        depth=1.15,
+        size=0.08,
+        season=season,
+        soil=near_soil(setting),
     )
 
 
 def _forest_valley(setting: Setting) -> None:
-    stage, light, rng, horizon = setting.stage, setting.light, setting.rng, setting.horizon
+    stage, rng, horizon = setting.stage, setting.rng, setting.horizon
     paint_heavens(setting)
     if rng.random() < 0.7:
-        setting.add(
-            paint_mountains(
-                stage,
-                light,
-                rng,
-                base=horizon + 0.02,
-                height=float(rng.uniform(0.22, 0.4)),
-                depth=24.0,
-                waves=float(rng.uniform(1.6, 2.6)),
-                snow=0.55,
-            )
+        setting.later(
+            paint_mountains,
+            base=horizon + 0.02,
+            height=float(rng.uniform(0.22, 0.4)),
+            depth=24.0,
+            waves=float(rng.uniform(1.6, 2.6)),
+            snow=0.55,
         )
     species = forest_species(setting)
     season = season_of(setting)
@@ -203,11 +175,7 @@ def _forest_valley(setting: Setting) -> None:
             waves=float(rng.uniform(1.0, 1.8)),
         )
         add_trees(setting, outline, depth=depth, height=size, spacing=size * 0.26, species=species, mist=0.4)
-        setting.add(
-            paint_ridge(
-                stage, light, outline, depth=depth, material=material, mist=0.65, texture=0.1, rng=rng
-            )
-        )
+        setting.later(paint_ridge, outline, depth=depth, material=material, mist=0.65, texture=0.1)
         if hazy(setting) or rng.random() < 0.3:
             add_mist(setting, y=horizon + down * span + 0.04, thick=0.06, depth=depth - 0.3, strength=0.5)
     outline = add_ridge(

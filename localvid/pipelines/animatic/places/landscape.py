@@ -11,7 +11,6 @@ from localvid.pipelines.animatic.scenery.air import paint_aurora, paint_rainbow
 from localvid.pipelines.animatic.scenery.groves import (
     meadow,
     picture_of,
-    plate_of,
     sway,
     tree_line,
     undergrowth,
@@ -49,21 +48,22 @@ def paint_heavens(setting: Setting, *, clouds: int | None = None) -> None:
     stage, light, rng, horizon = setting.stage, setting.light, setting.rng, setting.horizon
     drift = 0.004 + 0.03 * setting.energy + (0.03 if light.weather is Weather.WIND else 0.0)
     drift = 0.0 if setting.energy <= 0.02 else drift
-    setting.add(*paint_sky(stage, light, rng, horizon=horizon, twinkle=twinkle_of(setting)))
+    setting.later(paint_sky, horizon=horizon, twinkle=twinkle_of(setting))
     if "aurora" in setting.script.extras:
-        setting.add(*paint_aurora(stage, rng, horizon=horizon, energy=setting.energy))
+        setting.later(paint_aurora, stage, horizon=horizon, energy=setting.energy)
     if light.weather in (Weather.STORM, Weather.RAIN, Weather.SNOW):
         heavy = {Weather.STORM: 1.0, Weather.RAIN: 0.55}.get(light.weather, 0.1)
-        setting.add(*paint_overcast(stage, light, rng, horizon=horizon, drift=drift, heavy=heavy))
+        setting.later(paint_overcast, horizon=horizon, drift=drift, heavy=heavy)
     else:
         usual = {Weather.CLOUDY: 11, Weather.FOG: 2, Weather.WIND: 7}.get(
             light.weather, int(rng.integers(3, 7))
         )
         usual = min(usual, 3) if light.hour is Hour.NIGHT and light.weather is Weather.CLEAR else usual
-        setting.add(
-            *paint_clouds(
-                stage, light, rng, horizon=horizon, count=usual if clouds is None else clouds, drift=drift
-            )
+        setting.later(
+            paint_clouds,
+            horizon=horizon,
+            count=usual if clouds is None else clouds,
+            drift=drift,
         )
     setting.slot(Realm.AIR, depth=3.4, foot=lambda _x: stage.tall * 0.3)
     if light.weather in (Weather.CLEAR, Weather.CLOUDY) and not light.dark and rng.random() < 0.6:
@@ -88,17 +88,13 @@ def add_ridge(
     texture: float = 0.12,
 ) -> Outline:
     outline = hill_outline(setting.rng, base=base, height=height, waves=waves)
-    setting.add(
-        paint_ridge(
-            setting.stage,
-            setting.light,
-            outline,
-            depth=depth,
-            material=material,
-            mist=mist,
-            texture=texture,
-            rng=setting.rng,
-        )
+    setting.later(
+        paint_ridge,
+        outline,
+        depth=depth,
+        material=material,
+        mist=mist,
+        texture=texture,
     )
     return outline
 
@@ -118,23 +114,19 @@ def add_trees(
     open_: float = 0.0,
 ) -> None:
     lean = sway(wind_of(setting), setting.rng, reach=0.012) if moves else None
-    setting.add(
-        tree_line(
-            setting.stage,
-            setting.light,
-            setting.rng,
-            outline,
-            depth=depth,
-            height=height,
-            spacing=spacing,
-            species=species,
-            season=season_of(setting),
-            lean=lean,
-            gap=gap,
-            rim=rim,
-            mist=mist,
-            open_=open_,
-        )
+    setting.later(
+        tree_line,
+        ground=outline,
+        depth=depth,
+        height=height,
+        spacing=spacing,
+        species=species,
+        season=season_of(setting),
+        lean=lean,
+        gap=gap,
+        rim=rim,
+        mist=mist,
+        open_=open_,
     )
 
 
@@ -147,17 +139,13 @@ def add_mist(setting: Setting, *, y: float, thick: float, depth: float, strength
     if setting.light.weather is Weather.FOG:
         strength = min(0.9, strength * 1.5)
     drift = 0.006 + 0.03 * setting.energy if setting.energy > 0.02 else 0.0
-    setting.add(
-        paint_mist(
-            setting.stage,
-            setting.light,
-            setting.rng,
-            y=y,
-            thick=thick,
-            depth=depth,
-            drift=drift,
-            strength=strength,
-        )
+    setting.later(
+        paint_mist,
+        y=y,
+        thick=thick,
+        depth=depth,
+        drift=drift,
+        strength=strength,
     )
 
 
@@ -186,39 +174,29 @@ def near_soil(setting: Setting) -> Rgb:
 
 def add_foreground(setting: Setting) -> None:
     """Grass, flowers and bushes before everything."""
-    stage, light, rng = setting.stage, setting.light, setting.rng
+    stage, rng = setting.stage, setting.rng
     season = season_of(setting)
     lean = sway(wind_of(setting), rng, reach=0.012)
     if "flowers" in setting.script.extras or (season is Season.SPRING and rng.random() < 0.7):
         outline = hill_outline(rng, base=stage.tall - 0.02, height=0.015, waves=1.5)
-        setting.add(
-            paint_ridge(
-                stage,
-                light,
-                outline,
-                depth=1.3,
-                material=mix(grass_of(season), (0.1, 0.2, 0.1), 0.35),
-                mist=0.0,
-                texture=0.2,
-                rng=rng,
-            )
+        setting.later(
+            paint_ridge,
+            outline,
+            depth=1.3,
+            material=mix(grass_of(season), (0.1, 0.2, 0.1), 0.35),
+            mist=0.0,
+            texture=0.2,
         )
-        setting.add(
-            meadow(stage, light, rng, outline, depth=1.2, size=0.075, season=season, flowers=2.4, lean=lean)
-        )
+        setting.later(meadow, ground=outline, depth=1.2, size=0.075, season=season, flowers=2.4, lean=lean)
     else:
-        setting.add(
-            undergrowth(
-                stage,
-                light,
-                rng,
-                y=stage.tall - 0.03,
-                depth=1.2,
-                size=0.065,
-                season=season,
-                soil=near_soil(setting),
-                ferns=0.3,
-            )
+        setting.later(
+            undergrowth,
+            y=stage.tall - 0.03,
+            depth=1.2,
+            size=0.065,
+            season=season,
+            soil=near_soil(setting),
+            ferns=0.3,
         )
 
 
@@ -264,7 +242,7 @@ def add_houses(setting: Setting, outline: Outline, *, depth: float) -> None:
                     strength=0.5,
                 )
             )
-    setting.add(plate_of(stage, picture, depth=depth, light=setting.light, rim=0.45))
+    setting.develop(picture, depth=depth, rim=0.45)
 
 
 def height_at(outline: Outline, x: float) -> float:

@@ -25,11 +25,12 @@ from localvid.pipelines.animatic.scenery.groves import (
 from localvid.pipelines.animatic.scenery.light import Weather
 from localvid.pipelines.animatic.scenery.plants import Season, Species
 from localvid.pipelines.animatic.scenery.terrain import (
+    DUNES,
     SAND,
     SNOW,
     WOODS,
     hill_outline,
-    paint_dunes,
+    paint_dune,
     paint_mountains,
     paint_ridge,
 )
@@ -37,28 +38,27 @@ from localvid.pipelines.animatic.staging import Setting
 
 
 def paint_mountain_land(setting: Setting) -> None:
-    stage, light, rng, horizon = setting.stage, setting.light, setting.rng, setting.horizon
+    stage, rng, horizon = setting.stage, setting.rng, setting.horizon
     paint_heavens(setting)
     season = season_of(setting)
     snow = 0.12 if season is Season.WINTER else float(rng.uniform(0.35, 0.6))
     tall = float(rng.uniform(0.42, 0.56))
-    setting.add(
-        paint_mountains(
-            stage, light, rng, base=horizon + 0.02, height=tall * 0.72, depth=30.0, waves=2.8, snow=snow * 0.8
-        )
+    setting.later(
+        paint_mountains,
+        base=horizon + 0.02,
+        height=tall * 0.72,
+        depth=30.0,
+        waves=2.8,
+        snow=snow * 0.8,
     )
     add_mist(setting, y=horizon - 0.02, thick=0.08, depth=26.0, strength=0.45)
-    setting.add(
-        paint_mountains(
-            stage,
-            light,
-            rng,
-            base=horizon + 0.07,
-            height=tall,
-            depth=16.0,
-            waves=float(rng.uniform(1.5, 2.2)),
-            snow=snow,
-        )
+    setting.later(
+        paint_mountains,
+        base=horizon + 0.07,
+        height=tall,
+        depth=16.0,
+        waves=float(rng.uniform(1.5, 2.2)),
+        snow=snow,
     )
     add_mist(setting, y=horizon + 0.02, thick=0.07, depth=12.0, strength=0.5)
     span = stage.tall - horizon
@@ -68,9 +68,7 @@ def paint_mountain_land(setting: Setting) -> None:
         add_trees(
             setting, outline, depth=depth, height=size, spacing=size * 0.34, species=(Species.PINE,), mist=0.3
         )
-        setting.add(
-            paint_ridge(stage, light, outline, depth=depth, material=material, mist=0.6, texture=0.1, rng=rng)
-        )
+        setting.later(paint_ridge, outline, depth=depth, material=material, mist=0.6, texture=0.1)
     outline = add_ridge(
         setting,
         base=horizon + span * 0.74,
@@ -97,17 +95,13 @@ def paint_mountain_land(setting: Setting) -> None:
 
 
 def paint_fields(setting: Setting) -> None:
-    stage, light, rng, horizon = setting.stage, setting.light, setting.rng, setting.horizon
+    stage, rng, horizon = setting.stage, setting.rng, setting.horizon
     paint_heavens(setting)
     season = season_of(setting)
     green = grass_of(season)
     span = stage.tall - horizon
     if rng.random() < 0.4:
-        setting.add(
-            paint_mountains(
-                stage, light, rng, base=horizon + 0.01, height=0.14, depth=28.0, waves=2.0, snow=0.8
-            )
-        )
+        setting.later(paint_mountains, base=horizon + 0.01, height=0.14, depth=28.0, waves=2.0, snow=0.8)
     crops = [green, mix(green, rgb("#e0c35a"), 0.55), mix(green, WOODS, 0.4), mix(green, rgb("#9bbf5a"), 0.5)]
     for index, (depth, down, height) in enumerate(
         ((13.0, 0.0, 0.045), (8.0, 0.14, 0.05), (5.0, 0.3, 0.05), (3.2, 0.48, 0.045))
@@ -127,11 +121,7 @@ def paint_fields(setting: Setting) -> None:
             open_=0.72,
         )
         material = crops[int(rng.integers(len(crops)))] if season is not Season.WINTER else SNOW
-        setting.add(
-            paint_ridge(
-                stage, light, outline, depth=depth, material=material, mist=0.3, texture=0.14, rng=rng
-            )
-        )
+        setting.later(paint_ridge, outline, depth=depth, material=material, mist=0.3, texture=0.14)
     outline = add_ridge(
         setting, base=horizon + span * 0.68, height=0.035, waves=0.8, depth=2.2, material=green, texture=0.2
     )
@@ -151,17 +141,13 @@ def paint_fields(setting: Setting) -> None:
             gap=(stage.wide * (side + 0.1), 9.0) if side < 0.5 else (-9.0, stage.wide * side),
         )
     setting.slot(Realm.GROUND, depth=2.2, foot=lambda x: height_at(outline, x) + 0.02)
-    setting.add(
-        meadow(
-            stage,
-            light,
-            rng,
-            hill_outline(rng, base=horizon + span * 0.86, height=0.01, waves=1.0),
-            depth=1.7,
-            size=0.035,
-            season=season,
-            flowers=0.8 if "flowers" in setting.script.extras else 0.2,
-        )
+    setting.later(
+        meadow,
+        ground=hill_outline(rng, base=horizon + span * 0.86, height=0.01, waves=1.0),
+        depth=1.7,
+        size=0.035,
+        season=season,
+        flowers=0.8 if "flowers" in setting.script.extras else 0.2,
     )
     add_foreground(setting)
 
@@ -218,13 +204,12 @@ def paint_desert(setting: Setting) -> None:
             rim=0.5,
         )
         return
-    dunes = paint_dunes(
-        stage, light, rng, horizon=horizon, sand=mix(SAND, rgb("#d98f5a"), float(rng.random()) * 0.7)
-    )
-    setting.add(*dunes[:4])
-    base = horizon + span * 0.62
-    setting.slot(Realm.GROUND, depth=1.9, foot=lambda _x: base, shade=0.82)
-    setting.add(*dunes[4:])
+    sand = mix(SAND, rgb("#d98f5a"), float(rng.random()) * 0.7)
+    for depth, down, height in DUNES:
+        if depth == DUNES[-1][0]:
+            setting.slot(Realm.GROUND, depth=1.9, foot=lambda _x: horizon + span * 0.62, shade=0.82)
+        tall = height * float(rng.uniform(0.75, 1.2))
+        setting.later(paint_dune, base=horizon + down * span, height=tall, depth=depth, sand=sand)
 
 
 def _mesas(setting: Setting, *, depth: float, base: float, height: float, rock: Rgb) -> Element:
@@ -279,18 +264,14 @@ def _mesas(setting: Setting, *, depth: float, base: float, height: float, rock: 
 
 
 def paint_snow_land(setting: Setting) -> None:
-    stage, light, rng, horizon = setting.stage, setting.light, setting.rng, setting.horizon
+    stage, rng, horizon = setting.stage, setting.rng, setting.horizon
     paint_heavens(setting)
-    setting.add(
-        paint_mountains(
-            stage,
-            light,
-            rng,
-            base=horizon + 0.02,
-            height=float(rng.uniform(0.25, 0.42)),
-            depth=20.0,
-            snow=0.05,
-        )
+    setting.later(
+        paint_mountains,
+        base=horizon + 0.02,
+        height=float(rng.uniform(0.25, 0.42)),
+        depth=20.0,
+        snow=0.05,
     )
     span = stage.tall - horizon
     for depth, down, size in ((9.0, 0.08, 0.08), (5.0, 0.26, 0.15), (3.2, 0.46, 0.25)):
@@ -303,9 +284,7 @@ def paint_snow_land(setting: Setting) -> None:
             spacing=size * float(rng.uniform(0.7, 1.6)),
             species=(Species.PINE, Species.PINE, Species.BARE),
         )
-        setting.add(
-            paint_ridge(stage, light, outline, depth=depth, material=SNOW, mist=0.3, texture=0.06, rng=rng)
-        )
+        setting.later(paint_ridge, outline, depth=depth, material=SNOW, mist=0.3, texture=0.06)
     outline = add_ridge(
         setting, base=horizon + span * 0.66, height=0.035, waves=0.8, depth=2.2, material=SNOW, texture=0.07
     )

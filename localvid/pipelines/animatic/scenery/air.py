@@ -13,7 +13,8 @@ from localvid.pipelines.animatic.brush import (
     smoothstep,
     soften,
 )
-from localvid.pipelines.animatic.plate import Element, Plate, paint
+from localvid.pipelines.animatic.painting import paint
+from localvid.pipelines.animatic.plate import Element, Plate
 from localvid.pipelines.animatic.scenery.light import Light
 from localvid.pipelines.animatic.scenery.sky import Glints, cloud_colours
 from localvid.pipelines.animatic.stage import Stage

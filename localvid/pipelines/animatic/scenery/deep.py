@@ -18,7 +18,8 @@ from localvid.pipelines.animatic.brush import (
     smoothstep,
     soften,
 )
-from localvid.pipelines.animatic.plate import Element, Plate, paint
+from localvid.pipelines.animatic.painting import paint
+from localvid.pipelines.animatic.plate import Element, Plate
 from localvid.pipelines.animatic.scenery.groves import picture_of, plate_of, sway
 from localvid.pipelines.animatic.scenery.light import Hour, Light
 from localvid.pipelines.animatic.scenery.sky import Glints
@@ -46,80 +47,55 @@ def under_water_light(light: Light) -> Light:
     )
 
 
-def paint_under_water(
-    stage: Stage, light: Light, rng: np.random.Generator, *, energy: float
-) -> list[Element]:
-    """Light from above, rock and coral before it, weed that sways, bubbles that rise."""
+def paint_depths(stage: Stage, light: Light, rng: np.random.Generator) -> Element:  # noqa: ARG001 - a Build
+    """The water itself, bright where the light comes in."""
     xs, ys = stage.xs(), stage.ys()
     sun_x = light.sun[0] * stage.wide
-    colours = np.repeat(
-        ramp(
-            np.clip(ys / stage.tall, 0, 1).astype(np.float32),
-            list(zip((0, 0.3, 0.65, 1.0), light.sky, strict=True)),
-        )[:, None],
-        len(xs),
-        axis=1,
-    )
+    stops = list(zip((0.0, 0.3, 0.65, 1.0), light.sky, strict=True))
+    column = ramp(np.clip(ys / stage.tall, 0, 1).astype(np.float32), stops)
+    colours = np.repeat(column[:, None], len(xs), axis=1)
     bright = np.exp(-np.hypot((xs[None, :] - sun_x) * 0.8, ys[:, None] + 0.1) / 0.38)[..., None] * 0.75
     colours = colours + (np.asarray(light.glow, dtype=np.float32) - colours) * bright
-    elements: list[Element] = [paint(stage, colours.astype(np.float32), None, depth=math.inf)]
-    elements += _rays(stage, light, rng, energy=energy)
-    for depth, base, height in ((7.0, 0.8, 0.16), (4.2, 0.87, 0.11), (2.6, 0.93, 0.07)):
-        elements.append(_reef(stage, light, rng, base=base * stage.tall, height=height, depth=depth))
-        elements.append(_weeds(stage, light, rng, base=base * stage.tall, depth=depth, energy=energy))
-    elements.append(_coral(stage, light, rng, foot=stage.tall * 0.995, depth=1.7))
-    elements.append(_weeds(stage, light, rng, base=stage.tall * 1.03, depth=1.25, energy=energy))
+    return paint(stage, colours.astype(np.float32), None, depth=math.inf)
+
+
+def paint_bubbles(stage: Stage, light: Light, rng: np.random.Generator, *, energy: float) -> Element:
+    """Bubbles that rise."""
     count = 40
-    points = np.stack(
-        [rng.uniform(stage.left, stage.right, count), rng.uniform(stage.top, stage.bottom, count)], axis=-1
+    xs, ys = rng.uniform(stage.left, stage.right, count), rng.uniform(stage.top, stage.bottom, count)
+    return Glints(
+        stage,
+        np.stack([xs, ys], axis=-1).astype(np.float32),
+        colour=mix(light.glow, rgb("#cfffff"), 0.7),
+        radius=0.0035,
+        depth=1.8,
+        rng=rng,
+        pace=0.15 + 0.3 * energy,
+        least=0.45,
+        wander=0.01,
+        rise=0.02 + 0.1 * energy,
     )
-    elements.append(
-        Glints(
-            stage,
-            points.astype(np.float32),
-            colour=rgb("#cfffff"),
-            radius=0.0035,
-            depth=1.8,
-            rng=rng,
-            pace=0.15 + 0.3 * energy,
-            least=0.45,
-            wander=0.01,
-            rise=0.02 + 0.1 * energy,
-        )
-    )
-    return elements
 
 
-def _rays(stage: Stage, light: Light, rng: np.random.Generator, *, energy: float) -> list[Element]:
+def paint_rays(
+    stage: Stage, light: Light, rng: np.random.Generator, *, depth: float, energy: float
+) -> Element:
+    """Beams of light that swing with the waves above."""
     xs, ys = stage.xs(), stage.ys()
-    elements: list[Element] = []
-    for depth in (9.0, 4.0):
-        angle = (xs[None, :] - light.sun[0] * stage.wide) / (ys[:, None] + 0.55)
-        beams = noise_line(rng, angle.ravel().astype(np.float32), waves=6.5, octaves=2).reshape(angle.shape)
-        mask = (
-            smoothstep(0.0, 0.9, beams)
-            * smoothstep(stage.tall * 0.95, 0.0, ys)[:, None]
-            * np.exp(-np.abs(angle) * 0.9)
-            * 0.34
-        )
-        phase = float(rng.uniform(0, 6.28))
+    angle = (xs[None, :] - light.sun[0] * stage.wide) / (ys[:, None] + 0.55)
+    beams = noise_line(rng, angle.ravel().astype(np.float32), waves=6.5, octaves=2).reshape(angle.shape)
+    near_top = smoothstep(stage.tall * 0.95, 0.0, ys)[:, None]
+    mask = smoothstep(0.0, 0.9, beams) * near_top * np.exp(-np.abs(angle) * 0.9) * 0.34
+    phase = float(rng.uniform(0, 6.28))
 
-        def swing(seconds: float, phase: float = phase) -> tuple[float, float]:
-            return (0.03 * math.sin(seconds * (0.3 + 0.5 * energy) + phase), 0.0)
+    def swing(seconds: float) -> tuple[float, float]:
+        return (0.03 * math.sin(seconds * (0.3 + 0.5 * energy) + phase), 0.0)
 
-        elements.append(
-            paint(
-                stage,
-                light.glow,
-                mask.astype(np.float32),
-                depth=depth,
-                motion=swing if energy > 0.02 else None,
-            )
-        )
-    return elements
+    moving = swing if energy > 0.02 else None
+    return paint(stage, light.glow, mask.astype(np.float32), depth=depth, motion=moving, soft=True)
 
 
-def _reef(
+def paint_reef(
     stage: Stage, light: Light, rng: np.random.Generator, *, base: float, height: float, depth: float
 ) -> Plate:
     xs = stage.xs()
@@ -141,7 +117,7 @@ def _reef(
     return paint(stage, np.clip(colours, 0, 1).astype(np.float32), mask, depth=depth, top=first)
 
 
-def _weeds(
+def paint_weeds(
     stage: Stage, light: Light, rng: np.random.Generator, *, base: float, depth: float, energy: float
 ) -> Plate:
     tall = 0.9 / depth**0.75
@@ -181,7 +157,7 @@ def _weeds(
     )
 
 
-def _coral(stage: Stage, light: Light, rng: np.random.Generator, *, foot: float, depth: float) -> Plate:
+def paint_coral(stage: Stage, light: Light, rng: np.random.Generator, *, foot: float, depth: float) -> Plate:
     picture = picture_of(stage, foot - 0.34, stage.bottom)
     ground = light.shade(rgb("#7c6f68"), depth, lit=0.3)
     line = hill_outline(rng, base=foot - 0.02, height=0.035, waves=1.4)
@@ -234,40 +210,49 @@ def _branching(
             )
 
 
-def paint_cave(stage: Stage, light: Light, rng: np.random.Generator, *, crystals: bool) -> list[Element]:
-    """The walls of a cave, ring within ring, around the daylight (or what is painted behind) at its mouth."""
-    elements: list[Element] = []
-    centre = (stage.wide * float(rng.uniform(0.42, 0.58)), stage.tall * 0.5)
-    rock = mix(rgb("#6b5a52"), rgb("#4f5a68"), float(rng.random()))
+RINGS = ((7.0, 0.25), (4.2, 0.36), (2.7, 0.48), (1.75, 0.62), (1.15, 0.78))
+"""(depth, half of the opening's height) of a cave's walls, from its mouth to the viewer."""
+
+
+def paint_ring(
+    stage: Stage,
+    light: Light,
+    rng: np.random.Generator,
+    *,
+    ring: tuple[float, float],
+    centre: tuple[float, float],
+    rock: Rgb,
+    crystals: bool,
+) -> list[Element]:
+    """One of the walls of a cave around what is painted behind its mouth: nearer ones are darker."""
+    depth, opening = ring
+    near = RINGS.index(ring) / (len(RINGS) - 1)
     xs, ys = stage.xs()[None, :], stage.ys()[:, None]
-    rings = ((7.0, 0.25), (4.2, 0.36), (2.7, 0.48), (1.75, 0.62), (1.15, 0.78))
-    for index, (depth, opening) in enumerate(rings):
-        near = index / (len(rings) - 1)
-        angle = np.arctan2(ys - centre[1], (xs - centre[0]) / 1.35).astype(np.float32)
-        lumps = _around(rng, angle)
-        teeth = _teeth(rng, stage, opening)
-        hole = opening * (1 + 0.12 * lumps) * min(1.0, stage.wide / 1.4) + 0.02
-        away = np.hypot((xs - centre[0]) / 1.35, (ys - centre[1]) * (1.15 - 0.2 * (ys > centre[1])))
-        outside = away - hole
-        outside = np.maximum(
-            outside, np.where(ys < centre[1], teeth[0] - (ys - stage.top), teeth[1] - (stage.bottom - ys))
-        )
-        mask = np.clip(outside * stage.density + 0.5, 0, 1).astype(np.float32)
-        relief = noise_field(rng, mask.shape, cells=(stage.tall * 4, stage.wide * 4), octaves=4, fall=0.5)
-        step = max(1, round(0.008 * stage.density))
-        bumps = np.clip((relief - np.roll(relief, -step, axis=0)) * 3.0, -0.4, 0.4)[..., None]
-        tone = light.shade(rock, 1.0, lit=0.8 - 0.5 * near)
-        wall = mix(mix(tone, light.haze, 0.34 * (1 - near)), light.shadow, 0.25 + 0.55 * near)
-        lit = np.exp(-np.maximum(outside, 0) / (0.11 - 0.06 * near)).astype(np.float32)[..., None]
-        rim = np.exp(-np.maximum(outside, 0) / 0.006).astype(np.float32)[..., None]
-        colours = np.asarray(wall, dtype=np.float32) * (1 + 0.7 * bumps)
-        bright = np.asarray(mix(tone, light.glow, 0.5), dtype=np.float32)
-        colours = colours + (bright - colours) * lit * (0.62 - 0.42 * near) * (1 + bumps)
-        colours = colours + (np.asarray(light.glow, dtype=np.float32) - colours) * rim * (0.4 - 0.22 * near)
-        elements.append(paint(stage, np.clip(colours, 0, 1).astype(np.float32), mask, depth=depth))
-        if crystals and 1.2 < depth < 5:
-            elements += _crystals(stage, rng, centre=centre, opening=opening, depth=depth)
-    return elements
+    angle = np.arctan2(ys - centre[1], (xs - centre[0]) / 1.35).astype(np.float32)
+    lumps = _around(rng, angle)
+    teeth = _teeth(rng, stage, opening)
+    hole = opening * (1 + 0.12 * lumps) * min(1.0, stage.wide / 1.4) + 0.02
+    away = np.hypot((xs - centre[0]) / 1.35, (ys - centre[1]) * (1.15 - 0.2 * (ys > centre[1])))
+    outside = away - hole
+    outside = np.maximum(
+        outside, np.where(ys < centre[1], teeth[0] - (ys - stage.top), teeth[1] - (stage.bottom - ys))
+    )
+    mask = np.clip(outside * stage.density + 0.5, 0, 1).astype(np.float32)
+    relief = noise_field(rng, mask.shape, cells=(stage.tall * 4, stage.wide * 4), octaves=4, fall=0.5)
+    step = max(1, round(0.008 * stage.density))
+    bumps = np.clip((relief - np.roll(relief, -step, axis=0)) * 3.0, -0.4, 0.4)[..., None]
+    tone = light.shade(rock, 1.0, lit=0.8 - 0.5 * near)
+    wall = mix(mix(tone, light.haze, 0.34 * (1 - near)), light.shadow, 0.25 + 0.55 * near)
+    lit = np.exp(-np.maximum(outside, 0) / (0.11 - 0.06 * near)).astype(np.float32)[..., None]
+    rim = np.exp(-np.maximum(outside, 0) / 0.006).astype(np.float32)[..., None]
+    colours = np.asarray(wall, dtype=np.float32) * (1 + 0.7 * bumps)
+    bright = np.asarray(mix(tone, light.glow, 0.5), dtype=np.float32)
+    colours = colours + (bright - colours) * lit * (0.62 - 0.42 * near) * (1 + bumps)
+    colours = colours + (np.asarray(light.glow, dtype=np.float32) - colours) * rim * (0.4 - 0.22 * near)
+    wall_plate = paint(stage, np.clip(colours, 0, 1).astype(np.float32), mask, depth=depth)
+    if crystals and 1.2 < depth < 5:
+        return [wall_plate, *_crystals(stage, rng, centre=centre, opening=opening, depth=depth)]
+    return [wall_plate]
 
 
 def _around(rng: np.random.Generator, angle: np.ndarray) -> np.ndarray:

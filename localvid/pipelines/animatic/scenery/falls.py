@@ -16,7 +16,8 @@ from localvid.pipelines.animatic.brush import (
     smoothstep,
     soften,
 )
-from localvid.pipelines.animatic.plate import NEVER, Element, Plate, paint, whole_plate
+from localvid.pipelines.animatic.painting import paint
+from localvid.pipelines.animatic.plate import NEVER, Element, Plate, whole_plate
 from localvid.pipelines.animatic.scenery.light import Light
 from localvid.pipelines.animatic.stage import Stage, View
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from localvid.pipelines.animatic.brush import Floats, Picture, Rgb, mix, noise_line, rgb, smoothstep, soften
-from localvid.pipelines.animatic.plate import Plate, paint
+from localvid.pipelines.animatic.painting import paint
+from localvid.pipelines.animatic.plate import Plate
 from localvid.pipelines.animatic.scenery.light import Light
 from localvid.pipelines.animatic.scenery.plants import (
     Foliage,
@@ -101,8 +102,8 @@ def tree_line(
     stage: Stage,
     light: Light,
     rng: np.random.Generator,
-    ground: Outline,
     *,
+    ground: Outline,
     depth: float,
     height: float,
     spacing: float,
@@ -198,8 +199,8 @@ def meadow(
     stage: Stage,
     light: Light,
     rng: np.random.Generator,
-    ground: Outline,
     *,
+    ground: Outline,
     depth: float,
     size: float,
     season: Season,
@@ -375,9 +376,9 @@ def _clump(
 
 
 def light_shafts(
-    stage: Stage, light: Light, rng: np.random.Generator, *, depth: float, foot: float, strength: float
+    stage: Stage, light: Light, rng: np.random.Generator, *, foot: float, strength: float
 ) -> Plate:
-    """Slanting beams from the sun's side, fading towards the ground."""
+    """Slanting beams from the sun's side, fading towards the ground; they move as the sun does."""
     xs, ys = stage.xs(), stage.ys(0, max(2, stage.row(foot)))
     source = (light.sun[0] * stage.wide, -0.55)
     angle = (xs[None, :] - source[0]) / (ys[:, None] - source[1])
@@ -385,5 +386,5 @@ def light_shafts(
     mask = smoothstep(0.05, 0.8, beams) * smoothstep(foot, foot * 0.2, ys)[:, None] * strength
     mask = mask * np.exp(-np.abs(angle) * 1.2)
     return paint(
-        stage, light.glow, soften(mask.astype(np.float32), 0.004 * stage.density), depth=depth, soft=True
+        stage, light.glow, soften(mask.astype(np.float32), 0.004 * stage.density), depth=math.inf, soft=True
     )

@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from localvid.pipelines.animatic.brush import mix, noise_field, smoothstep
-from localvid.pipelines.animatic.plate import Element, Plate, paint, paint_ground
+from localvid.pipelines.animatic.painting import paint, paint_ground
+from localvid.pipelines.animatic.plate import Element, Plate
 from localvid.pipelines.animatic.scenery.furniture import (
     LAMP,
     Room,

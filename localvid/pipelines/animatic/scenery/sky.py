@@ -18,7 +18,8 @@ from localvid.pipelines.animatic.brush import (
     smoothstep,
     soften,
 )
-from localvid.pipelines.animatic.plate import NEVER, Element, paint
+from localvid.pipelines.animatic.painting import paint
+from localvid.pipelines.animatic.plate import NEVER, Element
 from localvid.pipelines.animatic.scenery.light import WHITE, Hour, Light
 from localvid.pipelines.animatic.stage import Stage, View
 

@@ -17,7 +17,8 @@ from localvid.pipelines.animatic.brush import (
     smoothstep,
     soften,
 )
-from localvid.pipelines.animatic.plate import Element, Plate, paint
+from localvid.pipelines.animatic.painting import paint
+from localvid.pipelines.animatic.plate import Element, Plate
 from localvid.pipelines.animatic.scenery.light import Hour, Light, Weather
 from localvid.pipelines.animatic.scenery.sky import Glints, star_field
 from localvid.pipelines.animatic.stage import Stage

@@ -17,7 +17,8 @@ from localvid.pipelines.animatic.brush import (
     smoothstep,
     times,
 )
-from localvid.pipelines.animatic.plate import Element, Plate, paint
+from localvid.pipelines.animatic.painting import paint
+from localvid.pipelines.animatic.plate import Element, Plate
 from localvid.pipelines.animatic.scenery.light import Light
 from localvid.pipelines.animatic.stage import Stage
 
@@ -153,31 +154,11 @@ def paint_mountains(
     return paint(stage, colours, mask, depth=depth, top=first)
 
 
-def paint_dunes(
-    stage: Stage, light: Light, rng: np.random.Generator, *, horizon: float, sand: Rgb
-) -> list[Element]:
-    """Dunes behind dunes, each with a lit face, a shaded face behind a sharp winding crest, and ripples."""
-    elements: list[Element] = []
-    span = stage.tall - horizon
-    layers = ((9.0, -0.02, 0.07), (5.0, 0.1, 0.12), (3.0, 0.28, 0.17), (1.9, 0.52, 0.2), (1.2, 0.82, 0.16))
-    side = 1.0 if light.sun[0] > 0.5 else -1.0
-    for depth, down, height in layers:
-        elements.append(
-            _dune(
-                stage,
-                light,
-                rng,
-                base=horizon + down * span,
-                height=height * float(rng.uniform(0.75, 1.2)),
-                depth=depth,
-                sand=sand,
-                side=side,
-            )
-        )
-    return elements
+DUNES = ((9.0, -0.02, 0.07), (5.0, 0.1, 0.12), (3.0, 0.28, 0.17), (1.9, 0.52, 0.2), (1.2, 0.82, 0.16))
+"""(depth, share of the way from the horizon to the frame's foot, height) of dunes behind dunes."""
 
 
-def _dune(
+def paint_dune(
     stage: Stage,
     light: Light,
     rng: np.random.Generator,
@@ -186,8 +167,9 @@ def _dune(
     height: float,
     depth: float,
     sand: Rgb,
-    side: float,
 ) -> Plate:
+    """A row of dunes, each with a lit face, a shaded face behind a sharp winding crest, and ripples."""
+    side = 1.0 if light.sun[0] > 0.5 else -1.0
     xs = stage.xs()
     shift = float(rng.uniform(0, 10))
     length = float(rng.uniform(0.9, 1.4)) * (0.55 + 1.1 / depth)

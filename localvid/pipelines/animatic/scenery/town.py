@@ -7,7 +7,9 @@ import math
 import numpy as np
 
 from localvid.pipelines.animatic.brush import Floats, Picture, Rgb, mix, noise_field, rgb, smoothstep, soften
-from localvid.pipelines.animatic.plate import Element, Ground, Plate, paint, paint_ground
+from localvid.pipelines.animatic.ground import Ground
+from localvid.pipelines.animatic.painting import paint, paint_ground
+from localvid.pipelines.animatic.plate import Element, Plate
 from localvid.pipelines.animatic.scenery.groves import picture_of, plate_of
 from localvid.pipelines.animatic.scenery.light import Light
 from localvid.pipelines.animatic.stage import Stage
@@ -164,34 +166,29 @@ def _tower(
 
 def paint_street(
     stage: Stage, light: Light, rng: np.random.Generator, *, horizon: float, height: float, wet: bool
-) -> list[Element]:
-    """A road with pavements towards the vanishing point, and lamps on both sides."""
-    elements: list[Element] = [
-        _road(
-            stage,
-            light,
-            rng,
-            horizon=horizon,
-            height=height,
-            half=0.42,
-            asphalt=rgb("#4b4d55"),
-            verge=rgb("#77757a"),
-            wet=wet,
-        )
-    ]
-    middle = stage.wide / 2
-    for depth in (5.2, 3.0, 1.9, 1.25):
-        for side in (-1, 1):
-            elements += _lamp(
-                stage,
-                light,
-                x=middle + side * 0.62 / depth,
-                foot=horizon + height / depth,
-                tall=0.62 / depth,
-                depth=depth,
-                side=side,
-            )
-    return elements
+) -> Ground:
+    """A road with pavements towards the vanishing point."""
+    return _road(
+        stage,
+        light,
+        rng,
+        horizon=horizon,
+        height=height,
+        half=0.42,
+        asphalt=rgb("#4b4d55"),
+        verge=rgb("#77757a"),
+        wet=wet,
+    )
+
+
+def street_lamps(stage: Stage, light: Light, *, horizon: float, height: float, depth: float) -> list[Element]:
+    """A pair of lamps, one on each side of the street."""
+    middle, foot = stage.wide / 2, horizon + height / depth
+    pair: list[Element] = []
+    for side in (-1, 1):
+        x = middle + side * 0.62 / depth
+        pair += _lamp(stage, light, x=x, foot=foot, tall=0.62 / depth, depth=depth, side=side)
+    return pair
 
 
 def paint_road(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image
 
 from localvid.pipelines.animatic.brush import Floats, Rgb, mix, noise_field, noise_line, rgb, smoothstep
 from localvid.pipelines.animatic.camera import Pose
-from localvid.pipelines.animatic.plate import Element, Plate, paint
+from localvid.pipelines.animatic.painting import paint
+from localvid.pipelines.animatic.plate import Element, Plate
 from localvid.pipelines.animatic.scenery.light import WHITE, Hour, Light, Weather
 from localvid.pipelines.animatic.scenery.sky import Glints, sky_colours, sun_place
 from localvid.pipelines.animatic.stage import Stage, View
@@ -149,43 +152,32 @@ def sparkle(
     )
 
 
-def paint_sea(
-    stage: Stage,
-    light: Light,
-    rng: np.random.Generator,
-    *,
-    horizon: float,
-    height: float,
-    swell: float,
-    pace: float,
-    until: float | None = None,
-) -> list[Element]:
-    """The sea from the horizon down: a far plain with the sun's path, then wave behind wave.
+@dataclass(frozen=True)
+class Band:
+    """One of the bands of waves that a sea is made of."""
 
-    `swell` 0..1 is the height of the waves, `pace` 0..1 how fast they run, `until` the height of the last.
-    """
-    end = stage.tall + 0.02 if until is None else until
-    elements: list[Element] = [_sea_plain(stage, light, rng, horizon=horizon)]
-    bands = 9
-    rows = [horizon + (end - horizon) * ((band + 0.35) / bands) ** 1.55 for band in range(bands)]
-    for band, y in enumerate(rows):
-        share = (band + 0.35) / bands
-        depth = max(1.0, height / max(0.02, y - horizon))
-        elements.append(
-            _wave(
-                stage,
-                light,
-                rng,
-                y=y,
-                depth=min(depth, 16.0),
-                nearness=share,
-                horizon=horizon,
-                swell=swell,
-                pace=pace,
-                until=2 * rows[band + 1] - y + 0.16 if band + 1 < bands else stage.bottom,
-            )
-        )
-    return elements
+    y: float
+    """Height of its crests."""
+    depth: float
+    nearness: float
+    """0 at the horizon, 1 at the viewer."""
+    until: float
+    """How far down it is painted: what lies lower is behind the next band."""
+
+
+def sea_bands(stage: Stage, *, horizon: float, height: float, end: float | None = None) -> list[Band]:
+    """The bands of a sea from the horizon to `end`, or the frame's foot; the camera is `height` above it."""
+    last = stage.tall + 0.02 if end is None else end
+    shares = [(number + 0.35) / _BANDS for number in range(_BANDS)]
+    rows = [horizon + (last - horizon) * share**1.55 for share in shares]
+    below = [*(2 * after - row + 0.16 for row, after in pairwise(rows)), stage.bottom]
+    return [
+        Band(row, min(16.0, max(1.0, height / max(0.02, row - horizon))), share, until)
+        for row, share, until in zip(rows, shares, below, strict=True)
+    ]
+
+
+_BANDS = 9
 
 
 def _water_colours(light: Light, share: float) -> tuple[Rgb, Rgb]:
@@ -199,7 +191,7 @@ def _water_colours(light: Light, share: float) -> tuple[Rgb, Rgb]:
     return body, crest
 
 
-def _sea_plain(stage: Stage, light: Light, rng: np.random.Generator, *, horizon: float) -> Plate:
+def paint_sea_plain(stage: Stage, light: Light, rng: np.random.Generator, *, horizon: float) -> Plate:
     first = stage.row(horizon)
     ys, xs = stage.ys(first), stage.xs()
     under = ys - horizon
@@ -222,20 +214,18 @@ def _sea_plain(stage: Stage, light: Light, rng: np.random.Generator, *, horizon:
     return paint(stage, colours.astype(np.float32), None, depth=math.inf, top=first)
 
 
-def _wave(
+def paint_wave(
     stage: Stage,
     light: Light,
     rng: np.random.Generator,
     *,
-    y: float,
-    depth: float,
-    nearness: float,
+    band: Band,
     horizon: float,
     swell: float,
     pace: float,
-    until: float,
 ) -> Plate:
-    """One band of waves, painted down to `until`: what lies lower is behind the next band."""
+    """A band of waves: `swell` 0..1 is how high they are, `pace` 0..1 how fast they run."""
+    y, nearness = band.y, band.nearness
     spare = 0.12 + 0.25 * nearness
     tall = (0.004 + 0.034 * nearness**1.3) * (0.35 + 1.9 * swell)
     length = 0.1 + 0.62 * nearness
@@ -251,7 +241,7 @@ def _wave(
     crest = (y - tall * crest_shape * np.clip(lift, 0.1, 1.0)).astype(np.float32)
     first = stage.row(float(crest.min()) - 3 / stage.density)
     spare_rows = math.ceil(tall * stage.density) + 2  # what bobbing upwards would uncover below
-    ys = stage.ys(first, max(first + 2, min(stage.rows, stage.row(until)) + spare_rows))
+    ys = stage.ys(first, max(first + 2, min(stage.rows, stage.row(band.until)) + spare_rows))
     under = ys[:, None] - crest[None, :]
     mask = np.clip(under * stage.density + 0.5, 0, 1)
     body, top = _water_colours(light, nearness)
@@ -279,20 +269,22 @@ def _wave(
             -np.maximum(under, 0) / (0.003 + 0.012 * nearness * swell)
         )
         foam = foam * smoothstep(0.25, 0.6, streaks + 0.3) * min(1.0, (swell - 0.25) * 1.7)
-        colours = colours + (np.asarray(light.shade(WHITE, depth * 0.4)) - colours) * foam[..., None]
+        colours = colours + (np.asarray(light.shade(WHITE, band.depth * 0.4)) - colours) * foam[..., None]
     speed = (0.3 + 0.9 * pace) * (1.2 - 0.5 * nearness)
     phase = float(rng.uniform(0, 2 * math.pi))
     bob = tall * 0.45
 
     def motion(seconds: float) -> tuple[float, float]:
         angle = speed * seconds * 1.4 + phase
-        return (spare * 0.7 * math.sin(angle * 0.8), bob * math.sin(angle * 1.6))
+        # Up and down by whole pixels: with the way to the side no step is seen, and copies can be kept.
+        rows = round(bob * math.sin(angle * 1.6) * stage.density)
+        return (spare * 0.7 * math.sin(angle * 0.8), rows / stage.density)
 
     return paint(
         stage,
         colours.astype(np.float32),
         mask,
-        depth=depth,
+        depth=band.depth,
         top=first,
         left=left,
         motion=motion if pace > 0.02 else None,

@@ -16,7 +16,8 @@ from localvid.pipelines.animatic.brush import (
     rgb,
     soften,
 )
-from localvid.pipelines.animatic.plate import NEVER, Element, Plate, paint
+from localvid.pipelines.animatic.painting import paint
+from localvid.pipelines.animatic.plate import NEVER, Element, Plate
 from localvid.pipelines.animatic.scenery.groves import picture_of
 from localvid.pipelines.animatic.scenery.light import Light, Weather
 from localvid.pipelines.animatic.stage import Stage, View
