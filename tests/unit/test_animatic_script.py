@@ -115,3 +115,15 @@ def test_every_word_means_something_that_exists() -> None:
     assert set(_HOMES) <= set(CAST)
     assert set(RECIPES) == set(Place)
     assert STYLES["noir"] == "noir"
+
+
+@pytest.mark.parametrize(
+    ("words", "weather"),
+    [("calm after the storm", None), ("before the rain", None), ("the storm", Weather.STORM)],
+)
+def test_what_is_over_or_yet_to_come_is_not_now(words: str, weather: Weather | None) -> None:
+    assert read_script(words).weather is weather
+
+
+def test_the_old_are_old() -> None:
+    assert [subject.name for subject in read_script("an old man and a woman").subjects] == ["old", "woman"]

@@ -84,11 +84,15 @@ class Script:
 
 
 _MAX_SUBJECTS = 3
+_AGED = frozenset({"man", "woman", "person"})
+_OLD = frozenset({"old", "elderly", "aged", "alter", "alte", "vieil", "vieille", "viejo", "vieja", "vecchio"})
 _ON_THE_MOON = re.compile(
     r"\bon the moon\b|\bmoon (surface|base|landing|walk)\b|\bauf dem mond\b|\bsur la lune\b|\ben la luna\b"
 )
 _TWO_TONES = re.compile(r"black\W+(and|&|n)?\W*white", re.IGNORECASE)
-_NEGATIONS = frozenset({"no", "without", "not", "ohne", "kein", "keine", "sans", "sin", "senza", "sem"})
+_NEGATIONS = frozenset(
+    {"after", "before", "no", "without", "not", "ohne", "kein", "keine", "sans", "sin", "senza", "sem"}
+)
 _NUMBERS = {
     "two": 2,
     "three": 3,
@@ -129,7 +133,7 @@ def read_script(description: str, style: str = "") -> Script:
     place = Place(place_name) if place_name else _home_of(subjects)
     told = words + _words(_TWO_TONES.sub("monochrome", style))
     return Script(
-        place=place,
+        place=Place.SEA if place is Place.MOUNTAINS and _has(subjects, "lighthouse") else place,
         hour=Hour(hour_name) if hour_name else _first_hour(_words(style)),
         weather=Weather(weather_name) if weather_name else None,
         season=Season(season_name)
@@ -238,8 +242,8 @@ def _first(words: list[str], table: dict[str, str]) -> str | None:
     pairs = (f"{first} {second}" for first, second in pairwise(words))
     if phrase := next((table[pair] for pair in pairs if pair in table), None):
         return phrase
-    for before, word in zip(["", *words], words, strict=False):
-        if before not in _NEGATIONS and (found := meaning(word, table)):
+    for index, word in enumerate(words):
+        if not _NEGATIONS.intersection(words[max(0, index - 2) : index]) and (found := meaning(word, table)):
             return found
     return None
 
@@ -256,12 +260,18 @@ def _subjects(words: list[str]) -> tuple[Subject, ...]:
         before = words[max(0, index - 3) : index]
         if name is None or (before and before[-1] in _NEGATIONS):
             continue
+        if name in _AGED and _OLD.intersection(before[-1:]):
+            name = "old"
         number = next((_NUMBERS[other] for other in reversed(before) if other in _NUMBERS), 0)
         plural = word in PLURALS or (word.endswith("s") and word not in SUBJECTS)
         count = min(9, number or ((CAST[name].flock or 3) if plural else 1))
         if name not in found or found[name].count < count:
             found[name] = Subject(name, count, _colour_of(words, index))
     return tuple(found.values())[:_MAX_SUBJECTS]
+
+
+def _has(subjects: tuple[Subject, ...], name: str) -> bool:
+    return any(subject.name == name for subject in subjects)
 
 
 def _colour_of(words: list[str], index: int) -> str | None:

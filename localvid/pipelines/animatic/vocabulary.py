@@ -11,6 +11,10 @@ def _table(**rows: str) -> dict[str, str]:
     return {word.replace("_", " "): key for key, words in rows.items() for word in words.split()}
 
 
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 def meaning(word: str, table: dict[str, str]) -> str | None:
     """What a word means; a plural means what its singular does."""
     for form in (word, word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("ies") + "y"):
@@ -19,54 +23,18 @@ def meaning(word: str, table: dict[str, str]) -> str | None:
     return None
 
 
-WEAK_PLACES = frozenset(
-    [
-        "path",
-        "trail",
-        "lane",
-        "road",
-        "window",
-        "hill",
-        "hills",
-        "trees",
-        "clouds",
-        "sky",
-        "street",
-        "streets",
-        "building",
-        "buildings",
-        "garden",
-        "shore",
-        "sand",
-        "bed",
-        "sofa",
-        "desk",
-        "books",
-        "wave",
-        "waves",
-        "valley",
-        "stream",
-        "ice",
-        "snow",
-        "snowy",
-        "flying",
-        "airborne",
-        "weg",
-        "himmel",
-        "ciel",
-        "cielo",
-        "wolken",
-        "coast",
-        "hall",
-        "island",
-    ]
+WEAK_PLACES = _set(
+    "cliff cliffs branches path trail lane road window hill hills trees clouds sky street streets "
+    "building buildings garden shore sand bed sofa desk books wave waves valley stream ice snow snowy "
+    "flying airborne weg himmel ciel cielo wolken coast hall island"
 )
 """Words for a place that yield to any other: "a road through the desert", "snow on the mountains"."""
 
 
 PLACES = _table(
     forest=(
-        "forest wood woods woodland jungle rainforest grove trees thicket wald forst baume foret bois "
+        "forest trunk trunks branches foliage pines wood woods woodland jungle rainforest grove trees "
+        "thicket wald forst baume foret bois "
         "bosque selva foresta bosco floresta skog metsa dschungel"
     ),
     mountains=(
@@ -76,7 +44,7 @@ PLACES = _table(
     ),
     sea=(
         "sea ocean waves wave harbour harbor bay meer ozean mer mar oceano mare zee morze hafen coast "
-        "coastline shoreline kuste cote costa sailing"
+        "coastline shoreline kuste cote costa"
     ),
     beach=(
         "beach shore seaside island tropical lagoon strand plage playa spiaggia praia insel ile isla isola"
@@ -344,82 +312,12 @@ COLOURS = {
     "blanco": "#f4f2ee",
 }
 
-PLURALS = frozenset(
-    [
-        "people",
-        "men",
-        "women",
-        "children",
-        "kids",
-        "crowd",
-        "friends",
-        "family",
-        "dogs",
-        "wolves",
-        "foxes",
-        "cats",
-        "horses",
-        "cows",
-        "cattle",
-        "lambs",
-        "goats",
-        "pigs",
-        "bears",
-        "lions",
-        "tigers",
-        "elephants",
-        "camels",
-        "caravan",
-        "giraffes",
-        "rabbits",
-        "mice",
-        "birds",
-        "crows",
-        "ravens",
-        "eagles",
-        "gulls",
-        "seagulls",
-        "geese",
-        "swans",
-        "ducks",
-        "owls",
-        "penguins",
-        "fish",
-        "fishes",
-        "shoal",
-        "sharks",
-        "whales",
-        "dolphins",
-        "jellyfishes",
-        "turtles",
-        "dragons",
-        "butterflies",
-        "bees",
-        "cars",
-        "boats",
-        "ships",
-        "pirates",
-        "balloons",
-        "rockets",
-        "tents",
-        "pyramids",
-        "temples",
-        "mushrooms",
-        "robots",
-        "astronauts",
-        "knights",
-        "kinder",
-        "oiseaux",
-        "pajaros",
-        "uccelli",
-        "houses",
-        "homes",
-        "cottages",
-        "huts",
-        "cabins",
-        "barns",
-        "vogel",
-        "hauser",
-    ]
+PLURALS = _set(
+    "people men women children kids crowd friends family dogs wolves foxes cats horses cows cattle "
+    "lambs goats pigs bears lions tigers elephants camels caravan giraffes rabbits mice birds crows "
+    "ravens eagles gulls seagulls geese swans ducks owls penguins fish fishes shoal sharks whales "
+    "dolphins jellyfishes turtles dragons butterflies bees cars boats ships pirates balloons rockets "
+    "tents pyramids temples mushrooms robots astronauts knights kinder oiseaux pajaros uccelli houses "
+    "homes cottages huts cabins barns vogel hauser"
 )
 """Words that mean several."""

@@ -185,6 +185,8 @@ def _roadside(
             gap=(centre - half, centre + half),
             rim=0.45,
         )
+    if depth < 2.2 and _drives(setting):
+        return  # no pole before what drives past
     picture = picture_of(stage, foot - 0.8 / depth, foot + 0.01)
     wood = light.silhouette(depth, (0.3, 0.24, 0.2))
     x = centre + 0.4 / depth

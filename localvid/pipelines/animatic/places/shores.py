@@ -226,7 +226,7 @@ def paint_river(setting: Setting) -> None:
     span = stage.tall - horizon
     setting.slot(Realm.WATER, depth=2.5, foot=lambda _x: horizon + span * 0.34)
     slope = 0.35 if rng.random() < 0.5 else -0.35
-    soft = hill_outline(rng, base=horizon + span * 0.78, height=0.03, waves=1.0)
+    soft = hill_outline(rng, base=horizon + span * 0.68, height=0.03, waves=1.0)
     middle = stage.wide / 2
 
     def bank(xs: np.ndarray) -> np.ndarray:

@@ -207,7 +207,7 @@ def paint_desert(setting: Setting) -> None:
     sand = mix(SAND, rgb("#d98f5a"), float(rng.random()) * 0.7)
     for depth, down, height in DUNES:
         if depth == DUNES[-1][0]:
-            setting.slot(Realm.GROUND, depth=1.9, foot=lambda _x: horizon + span * 0.62, shade=0.82)
+            setting.slot(Realm.GROUND, depth=1.9, foot=lambda _x: horizon + span * 0.56, shade=0.82)
         tall = height * float(rng.uniform(0.75, 1.2))
         setting.later(paint_dune, base=horizon + down * span, height=tall, depth=depth, sand=sand)
 

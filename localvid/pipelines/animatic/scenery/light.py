@@ -172,7 +172,12 @@ def _overcast(
     """The sky drawn towards the cloud's grey, as bright as the hour allows."""
     level = 0.16 + 0.84 * grey(light.ambient)
     grey_sky = times(cloud, (level, level, level * 1.05))
-    sky = tuple(mix(colour, mix(grey_sky, WHITE, 0.06 * i), cover) for i, colour in enumerate(light.sky))
+    # Under the edge of the cloud the horizon stays bright.
+    pale = (0.0, 0.05, 0.13, 0.34)
+    sky = tuple(
+        mix(colour, mix(grey_sky, WHITE, share * level), cover)
+        for colour, share in zip(light.sky, pale, strict=True)
+    )
     even = grey(light.ambient) * dim
     return replace(
         light,

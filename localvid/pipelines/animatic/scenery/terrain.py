@@ -154,7 +154,7 @@ def paint_mountains(
     return paint(stage, colours, mask, depth=depth, top=first)
 
 
-DUNES = ((9.0, -0.02, 0.07), (5.0, 0.1, 0.12), (3.0, 0.28, 0.17), (1.9, 0.52, 0.2), (1.2, 0.82, 0.16))
+DUNES = ((9.0, -0.02, 0.07), (5.0, 0.1, 0.12), (3.0, 0.28, 0.17), (1.9, 0.52, 0.2), (1.2, 0.84, 0.09))
 """(depth, share of the way from the horizon to the frame's foot, height) of dunes behind dunes."""
 
 

@@ -80,7 +80,6 @@ def paint_skyline(
                     depth=depth,
                     left=left,
                     top=top,
-                    soft=True,
                 )
             )
         share = light.fade(depth) * 0.55
