@@ -30,8 +30,9 @@ class Look:
         if self.dye is not None and code == self.dye[0]:
             code = self.dye[1]
         colour = self.light.shade(rgb(code), self.depth, lit=lit)
-        if self.light.dark:  # lifted a little out of the dark: it is what the shot is about
-            colour = mix(colour, times(rgb(code), (0.75, 0.75, 0.8)), 0.32 if self.light.sun_size == 0 else 0.2)
+        if self.light.dark:  # lifted out of the dark, most where no moon helps: the shot is about it
+            lift = 0.2 if self.light.sun_size else 0.32
+            colour = mix(colour, times(rgb(code), (0.75, 0.75, 0.8)), lift)
         return mix(colour, self.light.silhouette(self.depth), 0.24 if self.light.dark else 0.14)
 
     def glow(self, code: str = "#ffd27a") -> Rgb:
