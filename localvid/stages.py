@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from localvid.media.join import join_clips
 from localvid.media.metadata import RECORD
 from localvid.pipelines.base import KeyframePainter, VideoModel
 from localvid.planning import FilmPlan, ShotPlan, Step, StepKind, assign_seeds, storyboard_step
-from localvid.schemas import ModelKind, OnProgress, Progress, Stage, Storyboard
+from localvid.schemas import ModelKind, OnProgress, Progress, Stage, Storyboard, VideoRequest
 from localvid.store import JobLease, Store
 
 _WEIGHTS = {StepKind.STORYBOARD: 6.0, StepKind.KEYFRAME: 6.0, StepKind.LATENTS: 40.0, StepKind.CLIP: 10.0}
@@ -137,17 +137,13 @@ class FilmRun:
                     model = stack.enter_context(registry.open_video_model(info, self._settings))
                 return model
 
-            for index, shot in enumerate(plan.shots):
-                self._make_clip(shot, plan.shots[index - 1] if index else None, len(plan.shots), opened)
+            for index in range(len(plan.shots)):
+                self._make_clip(plan.shots, index, opened)
 
-    def _make_clip(
-        self,
-        shot: ShotPlan,
-        previous: ShotPlan | None,
-        num_shots: int,
-        opened: Callable[[str], VideoModel],
-    ) -> None:
+    def _make_clip(self, shots: Sequence[ShotPlan], index: int, opened: Callable[[str], VideoModel]) -> None:
         """The shot's last-frame keyframe, latents and clip, whichever are planned and missing."""
+        shot, num_shots = shots[index], len(shots)
+        previous = shots[index - 1] if index else None
         if shot.keyframe is not None and shot.keyframe.kind is StepKind.LAST_FRAME and previous is not None:
             self._bar.enter(Stage.CLIPS, shot.keyframe, shot=shot, num_shots=num_shots)
             if not self._reused(shot.keyframe):
@@ -172,9 +168,18 @@ class FilmRun:
             request = request.model_copy(update={"latents": self._artifact(shot.latents)})
         self._bar.enter(Stage.CLIPS, shot.clip, shot=shot, num_shots=num_shots)
         partial = self._new_file(".mp4")
-        opened(request.model_id).generate(request.model_copy(update={"output": partial}), self._bar.report)
+        model = opened(request.model_id)
+        if (following := self._next_from_words(shots[index + 1 :])) is not None:
+            model.announce(following)
+        model.generate(request.model_copy(update={"output": partial}), self._bar.report)
         self._look_at(partial, shot)
         self._publish(shot.clip, partial)
+
+    def _next_from_words(self, shots: Sequence[ShotPlan]) -> VideoRequest | None:
+        """The request of the next clip that is missing, if it waits for no picture."""
+        missing = (shot for shot in shots if self._store.find(shot.clip.key) is None)
+        shot = next(missing, None)
+        return shot.clip_request if shot is not None and shot.keyframe is None else None
 
     def _join(self, plan: FilmPlan) -> Path:
         self._bar.enter(Stage.JOIN, plan.film)
@@ -230,10 +235,11 @@ class FilmRun:
 
     def _look_at(self, clip: Path, shot: ShotPlan) -> None:
         """A valid mp4 is not success: a clip that shows nothing fails, a frozen one is reported."""
-        finding = check_clip(clip)
+        drawn = shot.clip_request.sampling is None
+        finding = check_clip(clip, key_frames_only=drawn)
         if finding is None:
             return
-        if finding.kind == "frozen" or shot.clip_request.sampling is None:
+        if finding.kind == "frozen" or drawn:
             still = shot.shot.energy == 0 and shot.shot.camera == "static"
             if not (finding.kind == "frozen" and still):
                 self._on_notice(f"shot {shot.index + 1}: {finding.detail}")

@@ -61,10 +61,13 @@ Frame = NDArray[np.uint8]
 def rgb_to_yuv(frame: Frame) -> av.VideoFrame:
     """`(height, width, 3)` uint8 RGB → yuv420p, limited range, by the BT.709 matrix.
 
+    A fourth channel is passed over; with it the conversion is faster and the result the same.
+
     Each chroma sample is the mean of its four pixels; every value is the exact one, rounded (AREA with
     ACCURATE_RND: at most 0.51 from the formula of ITU-R BT.709-6, where bilinear sampling is up to 20 off).
     """
-    return av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame), format="rgb24").reformat(
+    form = "rgb24" if frame.shape[2] == 3 else "rgba"
+    return av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame), format=form).reformat(
         format="yuv420p",
         dst_colorspace=BT709,
         src_color_range=int(ColorRange.JPEG),
@@ -186,12 +189,12 @@ class ClipWriter:
             raise InvalidRequestError(f"{self.path.name} has no frame", hint="write at least one frame")
 
     def write(self, frame: Frame) -> None:
-        """Append one frame, `(height, width, 3)` uint8 RGB."""
-        if frame.shape != (self.height, self.width, 3) or frame.dtype != np.uint8:
-            raise ValueError(
-                f"a frame of shape {frame.shape} and type {frame.dtype} in a clip of "
-                f"{(self.height, self.width, 3)} uint8"
-            )
+        """Append one frame, `(height, width, 3)` uint8 RGB, or with a fourth channel that says nothing."""
+        channels = frame.shape[-1]
+        if frame.shape != (self.height, self.width, channels) or channels not in (3, 4):
+            raise ValueError(f"a frame of shape {frame.shape} in a clip of {(self.height, self.width, 3)}")
+        if frame.dtype != np.uint8:
+            raise ValueError(f"a frame of type {frame.dtype}: uint8 is what can be encoded")
         with muxing():
             self._mux(self._encoder.encode(rgb_to_yuv(frame)))
 

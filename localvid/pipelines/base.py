@@ -63,8 +63,9 @@ class VideoModel(_Model, ABC):
     - The file under `request.output` is complete whenever it exists, whatever happens meanwhile.
     - The clip has exactly the frames, size and fps that were asked for, H.264 in yuv420p, BT.709.
     - The same request gives the same frames on the same machine, where `takes_seed`.
-    - `on_progress` is called at every step with rising `step`; whatever it raises stops the work, passes
-      through unchanged, and leaves the model usable.
+    - `on_progress` is called at every step with rising `step`, and may be told the last report again while
+      nothing new comes; whatever it raises stops the work, passes through unchanged, and leaves the model
+      usable. Where a broken process is replaced, the steps begin anew after a `notice` that says so.
     """
 
     @property
@@ -115,6 +116,12 @@ class VideoModel(_Model, ABC):
         check_request(request, self.capabilities)
         with writing(output) as partial:
             self._write_latents(request, partial, on_progress)
+
+    def announce(self, request: VideoRequest) -> None:
+        """Say what `generate` will be asked for next, so that work may begin beside the present clip's.
+
+        A hint: it changes no frame, and nothing need follow it.
+        """
 
     @abstractmethod
     def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:

@@ -12,7 +12,10 @@ from PIL import Image
 
 from localvid.config import Settings
 from localvid.media.decode import read_frames
-from localvid.pipelines.animatic import Animatic, AnimaticPainter
+from localvid.pipelines.animatic import Animatic, AnimaticPainter, adapter
+from localvid.pipelines.animatic.camera import CameraPath
+from localvid.pipelines.animatic.direct import Shoot
+from localvid.pipelines.animatic.scene import Scene
 from localvid.schemas import (
     Camera,
     Caption,
@@ -55,6 +58,43 @@ def request(output: Path, **changes: object) -> VideoRequest:
 def frames_of(animatic: Animatic, output: Path, **changes: object) -> list[NDArray[np.uint8]]:
     animatic.generate(request(output, **changes))
     return list(read_frames(output))
+
+
+def test_an_announced_clip_is_painted_ahead_and_is_the_same(
+    animatic: Animatic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = frames_of(animatic, tmp_path / "plain.mp4", seed=6)
+    animatic.announce(request(tmp_path / "any.mp4", seed=6))
+    frames_of(animatic, tmp_path / "before.mp4")
+    painted = counted(monkeypatch)
+    ahead = frames_of(animatic, tmp_path / "ahead.mp4", seed=6)
+    animatic.close()
+    assert painted == []
+    for first, second in zip(plain, ahead, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_another_clip_than_the_announced_one_is_made_as_asked(animatic: Animatic, tmp_path: Path) -> None:
+    plain = frames_of(animatic, tmp_path / "plain.mp4", seed=7)
+    animatic.announce(request(tmp_path / "any.mp4", seed=6))
+    frames_of(animatic, tmp_path / "before.mp4")
+    other = frames_of(animatic, tmp_path / "other.mp4", seed=7)
+    animatic.close()
+    for first, second in zip(plain, other, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The seeds of the scenes that are painted from now on."""
+    seeds: list[int] = []
+
+    def direct(shoot: Shoot) -> tuple[Scene, CameraPath]:
+        seeds.append(shoot.seed)
+        return original(shoot)
+
+    original = adapter.direct
+    monkeypatch.setattr(adapter, "direct", direct)
+    return seeds
 
 
 def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:

@@ -164,6 +164,11 @@ def test_an_error_in_the_block_passes_through(tmp_path: Path) -> None:
         raise KeyError
 
 
+def test_a_fourth_channel_says_nothing() -> None:
+    frame = np.random.default_rng(4).integers(0, 256, (HEIGHT, WIDTH, 4), dtype=np.uint8)
+    np.testing.assert_array_equal(rgb_to_yuv(frame).to_ndarray(), rgb_to_yuv(frame[..., :3]).to_ndarray())
+
+
 def test_frames_may_be_views(tmp_path: Path) -> None:
     """A mirrored frame is a view with negative strides."""
     with ClipWriter(tmp_path / "clip.mp4", width=WIDTH, height=HEIGHT, fps=24) as writer:

@@ -26,17 +26,42 @@ class Animatic(VideoModel):
 
     It paints the scene that the description tells, or takes the first frame that the request names, and
     moves the camera as the request says. The same request gives the same frames on any machine with the
-    same numpy and Pillow.
+    same numpy and Pillow. An announced clip's scene is painted while the clip before it is drawn.
     """
+
+    _announced: VideoRequest | None = None
+    _ahead: tuple[VideoRequest, Future[tuple[Scene, CameraPath]]] | None = None
+    _painter: ThreadPoolExecutor | None = None
+
+    def announce(self, request: VideoRequest) -> None:
+        self._announced = request
+
+    def close(self) -> None:
+        if self._painter is not None:
+            self._painter.shutdown(cancel_futures=True)
+        self._painter = self._ahead = self._announced = None
 
     def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
         on_progress(Progress(step=0, num_steps=request.num_frames, message="painting the scene"))
-        scene, path = _direct(request)
+        scene, path = self._painted(request)
+        self._paint_ahead()
         workers = min(4, self.settings.threads or os.cpu_count() or 1)
         with ClipWriter(output, width=request.width, height=request.height, fps=request.fps) as clip:
             for index, frame in enumerate(_frames(scene, path, request, workers=workers), start=1):
                 clip.write(frame)
                 on_progress(Progress(step=index, num_steps=request.num_frames, message="drawing frames"))
+
+    def _painted(self, request: VideoRequest) -> tuple[Scene, CameraPath]:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0].model_copy(update={"output": request.output}) == request:
+            return ahead[1].result()
+        return _direct(request)
+
+    def _paint_ahead(self) -> None:
+        if self._announced is not None:
+            self._painter = self._painter or ThreadPoolExecutor(1, thread_name_prefix="animatic-ahead")
+            self._ahead = (self._announced, self._painter.submit(_direct, self._announced))
+            self._announced = None
 
 
 class AnimaticPainter(KeyframePainter):
@@ -79,7 +104,7 @@ def _frames(scene: Scene, path: CameraPath, request: VideoRequest, *, workers: i
     pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="animatic")
     try:
         for index, pose in enumerate(poses(path, request.num_frames)):
-            waiting.append(pool.submit(scene.frame, pose, index / request.fps))
+            waiting.append(pool.submit(scene.padded_frame, pose, index / request.fps))
             if len(waiting) >= workers * _AHEAD:
                 yield waiting.popleft().result()
         while waiting:
