@@ -47,6 +47,15 @@ class Settings(Frozen):
     llm_gpu_layers: int = Field(default=-1, ge=-1)
     """-1: all that fit, where llama.cpp was built with CUDA."""
     llm_timeout_seconds: float = Field(default=300.0, gt=0)
+    model_stall_seconds: float = Field(default=3600.0, gt=0)
+    """The process of a diffusion model that reports no progress for so long has hung, and is replaced."""
+    vram_gib: float | None = Field(default=None, gt=0)
+    """GPU memory that a clip is planned for; None: what is free when it begins."""
+    attention: Literal["sdpa", "xformers"] = "sdpa"
+    compile_models: bool = False
+    """`torch.compile` of the UNet's blocks: a minute or more at the first step, less for each one after."""
+    fp8_weights: bool = False
+    """The UNet's weights in eight bits: half of their memory, and lossy."""
     threads: int | None = Field(default=None, ge=1, le=1024)
     """Processor threads for models on the CPU; None: all cores."""
     min_free_gib: float = Field(default=1.0, ge=0)

@@ -12,6 +12,7 @@ LocalvidError
 ├── StepFailedError                a step was tried and failed                       exit code 1
 │   ├── StoryboardFailedError      the writer gave nothing usable
 │   ├── GenerationFailedError      a model made no valid clip or keyframe
+│   │   └── DeviceFailedError      the GPU failed; this process can use it no more
 │   ├── OutOfMemoryError           the device's memory did not suffice
 │   └── DownloadFailedError        a model's file did not arrive whole
 ├── ModelProcessError              a model's own process died, hung or could not start
@@ -96,6 +97,10 @@ class StoryboardFailedError(StepFailedError):
 
 class GenerationFailedError(StepFailedError):
     """A model made no valid clip or keyframe."""
+
+
+class DeviceFailedError(GenerationFailedError):
+    """The GPU failed in a way after which the process that met it can use it no more; another one may."""
 
 
 class OutOfMemoryError(StepFailedError):

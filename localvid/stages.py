@@ -53,7 +53,7 @@ class FilmRun:
         self._lease = lease
         self._make_plan = make_plan
         self._on_notice = on_notice
-        self._bar = _Bar(lease, on_progress, stopped)
+        self._bar = _Bar(lease, on_progress, on_notice, stopped)
 
     def film(self) -> Path:
         """Run what is missing, stage by stage, and put the film where the user wants it."""
@@ -239,11 +239,13 @@ class FilmRun:
         finding = check_clip(clip, key_frames_only=drawn)
         if finding is None:
             return
-        if finding.kind == "frozen" or drawn:
+        if drawn:
             still = shot.shot.energy == 0 and shot.shot.camera == "static"
             if not (finding.kind == "frozen" and still):
                 self._on_notice(f"shot {shot.index + 1}: {finding.detail}")
             return
+        if finding.kind == "frozen":
+            return  # the model has looked closer, at frames that were not yet encoded, and has said so
         raise GenerationFailedError(
             f"shot {shot.index + 1} shows nothing: {finding.detail}",
             hint=f"try another seed: localvid redo {self._lease.job.id} --shot {shot.index + 1}",
@@ -253,9 +255,16 @@ class FilmRun:
 class _Bar:
     """Adds stage, shot and the share of the whole film to a model's reports, and stops the work."""
 
-    def __init__(self, lease: JobLease, on_progress: OnProgress, stopped: threading.Event) -> None:
+    def __init__(
+        self,
+        lease: JobLease,
+        on_progress: OnProgress,
+        on_notice: Callable[[str], None],
+        stopped: threading.Event,
+    ) -> None:
         self._lease = lease
         self._on_progress = on_progress
+        self._on_notice = on_notice
         self._stopped = stopped
         # Until the plan is known: a clip for each shot.
         self._total = _WEIGHTS[StepKind.STORYBOARD] + lease.job.options.max_shots * _WEIGHTS[StepKind.CLIP]
@@ -293,6 +302,9 @@ class _Bar:
             raise JobInterruptedError("stopped at a safe point", hint=f"localvid resume {job_id}")
         if self._lease.cancel_requested():
             raise JobCancelledError(f"job {job_id} was cancelled", hint=f"localvid resume {job_id}")
+        if progress.notice:
+            where = f"shot {self._template.shot}: " if self._template.shot else ""
+            self._on_notice(where + progress.notice)
         done = self._finished + self._weight * progress.fraction
         # Never backwards, though the whole is only known once the storyboard is.
         self._overall = max(self._overall, min(1.0, done / self._total))

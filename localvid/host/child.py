@@ -37,9 +37,10 @@ def main(descriptor: int, parent: int) -> None:
     frames = Frames(socket.socket(fileno=descriptor))
     os.set_inheritable(descriptor, False)
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    for work in (lambda: _receive_all(frames, requests), lambda: _beat(frames)):
+    stopped = threading.Event()
+    for work in (lambda: _receive_all(frames, requests, stopped), lambda: _beat(frames)):
         threading.Thread(target=work, daemon=True).start()
-    _serve(frames, requests)
+    _serve(frames, requests, stopped)
 
 
 def _die_with(parent: int) -> None:
@@ -49,12 +50,21 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _receive_all(frames: Frames, requests: queue.SimpleQueue[dict[str, Any]]) -> None:
+class _StopRequest(BaseException):
+    """Raised from a report where the parent asked for a stop. No Exception: a model must not catch it."""
+
+
+def _receive_all(
+    frames: Frames, requests: queue.SimpleQueue[dict[str, Any]], stopped: threading.Event
+) -> None:
     try:
         while True:
             message = frames.receive(None)
             assert message is not None
-            requests.put(message)
+            if "stop" in message:
+                stopped.set()
+            else:
+                requests.put(message)
     except BaseException:
         os._exit(0)  # the parent closed the pipe or is gone: nothing here is worth keeping
 
@@ -72,13 +82,16 @@ def _send_or_exit(frames: Frames, message: Mapping[str, Any]) -> None:
         os._exit(0)
 
 
-def _serve(frames: Frames, requests: queue.SimpleQueue[dict[str, Any]]) -> None:
+def _serve(frames: Frames, requests: queue.SimpleQueue[dict[str, Any]], stopped: threading.Event) -> None:
     def report(progress: Progress) -> None:
         _send_or_exit(frames, {"progress": progress.model_dump(mode="json")})
+        if stopped.is_set():
+            raise _StopRequest
 
     model: Any = None
     while True:
         request = requests.get()
+        stopped.clear()  # it was for the call before, which had ended by itself
         try:
             if "target" in request:
                 module, _, name = request["target"].partition(":")
@@ -87,6 +100,8 @@ def _serve(frames: Frames, requests: queue.SimpleQueue[dict[str, Any]]) -> None:
             else:
                 answer = {"result": getattr(model, request["method"])(**request["arguments"])}
             json.dumps(answer)
+        except _StopRequest:
+            answer = {"stopped": True}
         except Exception as error:
             answer = {
                 "error": type(error).__name__,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import socket
@@ -40,8 +41,9 @@ class ChildHost:
     """One child process that holds one model; a context manager.
 
     - The child is started by `start` or by the first `call`, and again by a `call` after it has died.
-    - Whatever goes wrong (an exception from `on_progress`, Ctrl-C, a crash, a hang), the child is killed
-      and reaped before the exception leaves this class.
+    - Whatever goes wrong (Ctrl-C, a crash, a hang), the child is killed and reaped before the exception
+      leaves this class. So it is where `on_progress` raises, unless `stop_seconds` lets the child end the
+      call by itself at its next report: then it keeps what it has loaded, and can be called again.
     - After `close` the process and what it forked in its group are gone, and so is their memory.
     - If the parent dies, even by `kill -9`, the child dies with it. On Linux the kernel ties this to the
       thread that started the child, so start it on a thread that outlives it.
@@ -56,16 +58,22 @@ class ChildHost:
         *,
         name: str,
         silence_seconds: float = 60.0,
+        stall_seconds: float = math.inf,
+        stop_seconds: float = 0.0,
         crash_hint: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """`name` begins each error message. A child that is silent for `silence_seconds`, heartbeats
-        included, has hung. `crash_hint` is the hint of a crash by signal. `environment` holds defaults of
-        variables that the child's libraries read; the user's own values stand."""
+        included, has hung; so has one whose call reports no progress for `stall_seconds`. `stop_seconds`
+        is how long it may take to stop by itself. `crash_hint` is the hint of a crash by signal.
+        `environment` holds defaults of variables that the child's libraries read; the user's own values
+        stand."""
         self._target = target
         self._arguments = dict(arguments)
         self._name = name
         self._silence_seconds = silence_seconds
+        self._stall_seconds = stall_seconds
+        self._stop_seconds = stop_seconds
         self._crash_hint = crash_hint
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
@@ -170,14 +178,22 @@ class ChildHost:
         except BaseException:
             self._kill()
             raise
+        if isinstance(answer, Exception):
+            self._stop()
+            raise answer
         if "error" in answer:
             raise self._failure(answer)
         return answer.get("result")
 
-    def _answer(self, frames: Frames, on_progress: OnProgress, timeout_seconds: float) -> dict[str, Any]:
-        """Wait for the result or error of the call; the last report is repeated while nothing new comes."""
+    def _answer(
+        self, frames: Frames, on_progress: OnProgress, timeout_seconds: float
+    ) -> dict[str, Any] | Exception:
+        """Wait for the result or error of the call; the last report is repeated while nothing new comes.
+
+        What `on_progress` raises is returned: unlike what goes wrong here it is no reason to kill the child.
+        """
         deadline = time.monotonic() + timeout_seconds
-        heard = time.monotonic()
+        heard = moved = time.monotonic()
         progress = Progress(step=0, num_steps=0)
         while True:
             message = frames.receive(min(HEARTBEAT_SECONDS, max(0.0, deadline - time.monotonic())))
@@ -186,14 +202,38 @@ class ChildHost:
                 heard = now
                 if "result" in message or "error" in message:
                     return message
-                progress = _read_progress(message, progress)
+                if "progress" in message:
+                    progress, moved = _read_progress(message), now
             elif self._has_ended():
                 raise PipeEndedError  # a grandchild holds the pipe open
-            on_progress(progress)
+            try:
+                on_progress(progress)
+            except Exception as error:
+                return error
+            progress = progress.model_copy(update={"notice": ""})  # said once, though the rest is repeated
             if now - heard > self._silence_seconds:
                 raise self._hang(f"gave no sign of life for {self._silence_seconds:g} s")
+            if now - moved > self._stall_seconds:
+                raise self._hang(f"made no progress for {self._stall_seconds:g} s")
             if now >= deadline:
                 raise self._hang(f"did not answer within {timeout_seconds:g} s")
+
+    def _stop(self) -> None:
+        """Have the child end its call at its next report; kill it if that takes too long."""
+        assert self._frames is not None
+        deadline = time.monotonic() + self._stop_seconds
+        try:
+            self._frames.send({"stop": True})
+            while (left := deadline - time.monotonic()) > 0:
+                message = self._frames.receive(left)
+                if message is not None and not message.keys().isdisjoint(("stopped", "result", "error")):
+                    return
+        except (PipeEndedError, ModelProcessError):
+            pass  # it is killed below
+        except BaseException:
+            self._kill()
+            raise
+        self._kill()
 
     def _has_ended(self) -> bool:
         assert self._process is not None
@@ -311,9 +351,7 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _read_progress(message: dict[str, Any], last: Progress) -> Progress:
-    if "progress" not in message:
-        return last
+def _read_progress(message: dict[str, Any]) -> Progress:
     try:
         return Progress.model_validate(message["progress"])
     except ValueError as error:

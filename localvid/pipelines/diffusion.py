@@ -20,7 +20,7 @@ from safetensors import safe_open
 from transformers.utils import logging as transformers_logging
 
 from localvid.config import Settings
-from localvid.errors import GenerationFailedError, LocalvidError, NotAvailableError, OutOfMemoryError
+from localvid.errors import DeviceFailedError, LocalvidError, NotAvailableError, OutOfMemoryError
 from localvid.schemas import ModelInfo
 
 Result = TypeVar("Result")
@@ -158,24 +158,40 @@ def guarded(
                 return work()
             finally:
                 rest()
-    except torch.AcceleratorError as error:
-        fault = GenerationFailedError(
-            f"the GPU failed: {first_line(error)}",
-            hint="nothing more can run on it in this process: start localvid again, then `localvid resume`",
-        )
     except (RuntimeError, MemoryError) as error:
-        if not _is_allocation_failure(error):
+        if _is_allocation_failure(error):
+            fault = OutOfMemoryError(f"out of memory: {first_line(error)}", hint=out_of_memory_hint)
+        elif _is_device_failure(error):
+            fault = DeviceFailedError(
+                f"the GPU failed: {first_line(error)}",
+                hint="nothing more can run on it in this process: start localvid again, then "
+                "`localvid resume`",
+            )
+        else:
             raise
-        fault = OutOfMemoryError(f"out of memory: {first_line(error)}", hint=out_of_memory_hint)
     free_memory()
     raise fault
+
+
+_NO_MEMORY = (
+    "can't allocate memory",  # torch on the CPU
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDA error: out of memory",  # pinned memory, streams and events, outside torch's own allocator
+)
 
 
 def _is_allocation_failure(error: BaseException) -> bool:
     """Whether memory ran out, on the GPU or on the CPU, where torch raises a bare RuntimeError."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+        isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
     )
+
+
+def _is_device_failure(error: BaseException) -> bool:
+    """Whether CUDA is poisoned: every later call would fail, in this process only."""
+    words = str(error)
+    return isinstance(error, torch.AcceleratorError) or "CUDA error" in words or "_EXECUTION_FAILED" in words
 
 
 def free_memory() -> None:

@@ -9,6 +9,7 @@ from localvid.config import Settings
 from localvid.errors import NotAvailableError
 from localvid.llm.base import StoryboardWriter
 from localvid.pipelines.base import KeyframePainter, VideoModel
+from localvid.pipelines.hosted import HostedPainter, HostedVideoModel
 from localvid.registry.availability import install_command
 from localvid.registry.choice import require
 from localvid.schemas import ModelInfo, ModelKind
@@ -16,12 +17,16 @@ from localvid.schemas import ModelInfo, ModelKind
 
 def open_video_model(info: ModelInfo, settings: Settings) -> VideoModel:
     """The video model, not yet loaded; to be used as a context manager. Raises NotAvailableError."""
+    if _is_hosted(info, ModelKind.VIDEO):
+        return HostedVideoModel(info, settings)
     adapter: VideoModel = _construct(info, settings, ModelKind.VIDEO)
     return adapter
 
 
 def open_painter(info: ModelInfo, settings: Settings) -> KeyframePainter:
     """The keyframe painter, not yet loaded; to be used as a context manager. Raises NotAvailableError."""
+    if _is_hosted(info, ModelKind.KEYFRAME):
+        return HostedPainter(info, settings)
     adapter: KeyframePainter = _construct(info, settings, ModelKind.KEYFRAME)
     return adapter
 
@@ -32,11 +37,24 @@ def open_writer(info: ModelInfo, settings: Settings) -> StoryboardWriter:
     return adapter
 
 
+def _is_hosted(info: ModelInfo, kind: ModelKind) -> bool:
+    """Whether the model gets a process of its own: what runs on a GPU can break it for the whole process,
+    and gives its memory back only with it."""
+    _check(info, kind)
+    return "torch" in info.manifest.requires
+
+
+def _check(info: ModelInfo, kind: ModelKind) -> None:
+    if info.manifest.kind is not kind:
+        raise TypeError(
+            f"{info.manifest.id} is a {info.manifest.kind} model and was opened as a {kind} model"
+        )
+    require(info)
+
+
 def _construct(info: ModelInfo, settings: Settings, kind: ModelKind) -> Any:
     manifest = info.manifest
-    if manifest.kind is not kind:
-        raise TypeError(f"{manifest.id} is a {manifest.kind} model and was opened as a {kind} model")
-    require(info)
+    _check(info, kind)
     module_name, _, class_name = manifest.adapter.partition(":")
     try:
         module = importlib.import_module(module_name)

@@ -52,8 +52,9 @@ class SamplingSettings(Frozen):
     max_guidance_scale: float = Field(ge=0, le=30)
     conditioning_fps: int = Field(ge=1, le=30)
     """Frames a second that the model is told, apart from the speed of playback."""
-    decode_chunk_size: int = Field(ge=1, le=64)
-    """Frames decoded together: fewer take less memory, and a seam may show where two chunks meet."""
+    decode_chunk_size: int | None = Field(default=None, ge=1, le=64)
+    """Frames decoded together; None: all of them, as the decoder is defined. With fewer a seam may show where
+    two chunks meet."""
 
     @model_validator(mode="after")
     def _guidance_rises(self) -> Self:

@@ -35,6 +35,8 @@ class Progress(Frozen):
     num_shots: int | None = None
     cached: bool = False
     """The step's artifact was there already, nothing ran."""
+    notice: str = ""
+    """What the user did not ask for and should know, in one sentence; each is reported once."""
     overall: float = Field(default=0.0, ge=0, le=1)
     """Share of the whole film that is done, by a rough measure of time."""
 

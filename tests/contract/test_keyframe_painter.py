@@ -23,6 +23,12 @@ def open_tiny_painter(request: pytest.FixtureRequest) -> KeyframePainter:
     return DiffusersPainter(painter_info(request.getfixturevalue("tiny_painter")), Settings())
 
 
+def open_hosted_painter(request: pytest.FixtureRequest) -> KeyframePainter:
+    from localvid.pipelines.hosted import HostedPainter
+
+    return HostedPainter(painter_info(request.getfixturevalue("tiny_painter")), Settings())
+
+
 def open_animatic_painter(_request: pytest.FixtureRequest) -> KeyframePainter:
     from localvid import registry
 
@@ -36,7 +42,9 @@ Opener = Callable[[pytest.FixtureRequest], KeyframePainter]
 
 
 @pytest.fixture(
-    params=[open_tiny_painter, open_animatic_painter], ids=["diffusers", "animatic"], scope="module"
+    params=[open_tiny_painter, open_hosted_painter, open_animatic_painter],
+    ids=["diffusers", "hosted", "animatic"],
+    scope="module",
 )
 def opener(request: pytest.FixtureRequest) -> Opener:
     return request.param  # type: ignore[no-any-return]
@@ -68,16 +76,24 @@ def pixels_of(path: Path) -> NDArray[np.uint8]:
         return np.asarray(image).copy()
 
 
+def reports_of(painter: KeyframePainter, request: KeyframeRequest) -> list[Progress]:
+    """Without those that only say the same again, which come while nothing new does."""
+    reports: list[Progress] = []
+    painter.paint(request, lambda progress: reports.append(progress) if progress not in reports else None)
+    return reports
+
+
 class StopError(Exception):
     pass
 
 
 def stop_at(number: int) -> Callable[[Progress], None]:
-    """An `on_progress` that raises at its call `number`, from 0."""
+    """An `on_progress` that raises at its report `number`, from 0; one that comes again does not count."""
     calls: list[Progress] = []
 
     def on_progress(progress: Progress) -> None:
-        calls.append(progress)
+        if progress not in calls:
+            calls.append(progress)
         if len(calls) > number:
             raise StopError(number)
 
@@ -121,10 +137,7 @@ def test_words_decide(painter: KeyframePainter, keyframe_request: KeyframeReques
 
 
 def test_progress_rises_to_the_end(painter: KeyframePainter, keyframe_request: KeyframeRequest) -> None:
-    reports: list[Progress] = []
-    painter.paint(keyframe_request, reports.append)
-
-    counted = [report for report in reports if report.num_steps]
+    counted = [report for report in reports_of(painter, keyframe_request) if report.num_steps]
     steps = [report.step for report in counted]
     assert steps == sorted(set(steps))
     assert steps[-1] == counted[-1].num_steps
@@ -134,8 +147,7 @@ def test_stopping_at_any_report_leaves_no_file_and_a_working_painter(
     painter: KeyframePainter, keyframe_request: KeyframeRequest
 ) -> None:
     whole = keyframe_request.model_copy(update={"output": keyframe_request.output.with_name("whole.png")})
-    reports: list[Progress] = []
-    painter.paint(whole, reports.append)
+    reports = reports_of(painter, whole)
     before = sorted(whole.output.parent.iterdir())
     assert reports
 

@@ -28,6 +28,12 @@ def open_tiny_svd(request: pytest.FixtureRequest) -> VideoModel:
     return StableVideoDiffusion(svd_info(request.getfixturevalue("tiny_svd")), Settings())
 
 
+def open_hosted_svd(request: pytest.FixtureRequest) -> VideoModel:
+    from localvid.pipelines.hosted import HostedVideoModel
+
+    return HostedVideoModel(svd_info(request.getfixturevalue("tiny_svd")), Settings())
+
+
 def open_animatic(_request: pytest.FixtureRequest) -> VideoModel:
     from localvid import registry
 
@@ -40,7 +46,11 @@ def open_animatic(_request: pytest.FixtureRequest) -> VideoModel:
 Opener = Callable[[pytest.FixtureRequest], VideoModel]
 
 
-@pytest.fixture(params=[open_tiny_svd, open_animatic], ids=["svd", "animatic"], scope="module")
+@pytest.fixture(
+    params=[open_tiny_svd, open_hosted_svd, open_animatic],
+    ids=["svd", "hosted svd", "animatic"],
+    scope="module",
+)
 def opener(request: pytest.FixtureRequest) -> Opener:
     return request.param  # type: ignore[no-any-return]
 
@@ -90,8 +100,9 @@ def frames_of(path: Path) -> NDArray[np.uint8]:
 
 
 def reports_of(model: VideoModel, request: VideoRequest) -> list[Progress]:
+    """Without those that only say the same again, which come while nothing new does."""
     reports: list[Progress] = []
-    model.generate(request, reports.append)
+    model.generate(request, lambda progress: reports.append(progress) if progress not in reports else None)
     return reports
 
 
@@ -100,11 +111,12 @@ class StopError(Exception):
 
 
 def stop_at(number: int) -> Callable[[Progress], None]:
-    """An `on_progress` that raises at its call `number`, from 0."""
+    """An `on_progress` that raises at its report `number`, from 0; one that comes again does not count."""
     calls: list[Progress] = []
 
     def on_progress(progress: Progress) -> None:
-        calls.append(progress)
+        if progress not in calls:
+            calls.append(progress)
         if len(calls) > number:
             raise StopError(number)
 

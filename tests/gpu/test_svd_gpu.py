@@ -1,14 +1,17 @@
 """Stable Video Diffusion on a CUDA GPU: `python -m pytest tests/gpu -s` prints what it measures.
 
-The tiny tests take seconds. The one of full size writes 4.2 GiB of random weights to the temporary folder
-and runs two steps at 1024x576 with 25 frames.
+The tiny tests take seconds. Those of full size write 4.2 GiB of random weights to the temporary folder and
+run two steps at 1024x576 with 25 frames under several plans.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -18,8 +21,22 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from localvid.config import Settings
+from localvid.pipelines.diffusion import free_memory
 from localvid.pipelines.svd.adapter import StableVideoDiffusion
-from localvid.schemas import Progress, SamplingSettings, VideoRequest
+from localvid.pipelines.svd.architecture import build_networks
+from localvid.pipelines.svd.engine import SvdEngine
+from localvid.pipelines.svd.ladder import ClipSize, Ladder, Rung
+from localvid.pipelines.svd.plan import (
+    Attention,
+    DecoderSlices,
+    EnginePlan,
+    Guidance,
+    Maps,
+    UNetSlices,
+    Weights,
+)
+from localvid.pipelines.svd.rehearsal import Rehearsal
+from localvid.schemas import Progress, VideoRequest
 
 torch = pytest.importorskip("torch")
 
@@ -79,16 +96,6 @@ def test_half_precision_is_near_single_on_the_cpu(
     assert difference.mean() < 3
 
 
-def test_networks_are_half_precision_and_leave_the_gpu(model: StableVideoDiffusion, tmp_path: Path) -> None:
-    model.generate(clip_request(tmp_path, width=64, height=64, num_frames=4))
-
-    assert model._engine is not None
-    pipeline = model._engine._pipeline
-    for network in (pipeline.unet, pipeline.vae, pipeline.image_encoder):
-        assert {weight.dtype for weight in network.parameters()} == {torch.float16}
-        assert {weight.device.type for weight in network.parameters()} == {"cpu"}
-
-
 def test_same_seed_same_frames(model: StableVideoDiffusion, tmp_path: Path) -> None:
     request = clip_request(tmp_path, width=64, height=64, num_frames=4)
     again = request.model_copy(update={"output": tmp_path / "again.mp4"})
@@ -127,21 +134,101 @@ def test_closing_frees_the_memory(tiny_svd: Path, tmp_path: Path) -> None:
     assert torch.cuda.memory_allocated() <= before
 
 
-def test_peak_memory_at_full_size(tmp_path: Path) -> None:
-    """Of the published architecture with random weights: memory does not depend on their values."""
-    sampling: SamplingSettings = TINY_SAMPLING.model_copy(update={"decode_chunk_size": 2})
-    request = clip_request(tmp_path, width=1024, height=576, num_frames=25)
-    request = request.model_copy(update={"sampling": sampling})
-    latents = tmp_path / "clip.safetensors"
-    info = svd_info(save_full_size_svd(tmp_path / "svd-xt"))
-    with StableVideoDiffusion(info, Settings(device="cuda")) as model:
-        model.load()
-        torch.cuda.reset_peak_memory_stats()
-        model.sample(request, latents)
-        sampling_peak = torch.cuda.max_memory_allocated() / GIB
-        torch.cuda.reset_peak_memory_stats()
-        model.generate(request.model_copy(update={"latents": latents}))
-        decoding_peak = torch.cuda.max_memory_allocated() / GIB
+# --- full size: the published architecture with random weights, for memory does not depend on values ----
 
-    show(f"1024x576, 25 frames: sampling {sampling_peak:.2f} GiB, decoding by two {decoding_peak:.2f} GiB")
-    assert max(sampling_peak, decoding_peak) < 8.5
+
+@pytest.fixture(scope="module")
+def full_size(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_full_size_svd(tmp_path_factory.mktemp("models") / "svd-xt")
+
+
+FULL = ClipSize(width=1024, height=576, num_frames=25)
+SMALL_SLICES = EnginePlan(
+    weights=Weights.MODEL,
+    unet=UNetSlices(frames=1, pixels=1024, guidance=Guidance.PASSES),
+    decoder=DecoderSlices(frames=1, pixels=9216, maps=Maps.HOST),
+)
+STREAMED = SMALL_SLICES.model_copy(update={"weights": Weights.STREAM})
+
+
+class Measured(NamedTuple):
+    """What one clip took on the GPU: peaks in bytes, time in seconds."""
+
+    sampling_bytes: int
+    decoding_bytes: int
+    seconds: float
+    latents: torch.Tensor
+
+
+def run_at_full_size(source: Path, plan: EnginePlan, **settings: object) -> Measured:
+    """Two steps and the decoding of all frames under exactly this plan: no rung may be needed."""
+
+    def fail(rung: Rung) -> None:
+        raise AssertionError(rung.notice)
+
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (576, 1024, 3), dtype=np.uint8))
+    engine = SvdEngine(svd_info(source), Settings.model_validate({"device": "cuda", **settings}))
+    try:
+        ladder = Ladder(plan, FULL, on_rung=fail)
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        started = time.monotonic()
+        latents = engine.sample(
+            image, num_frames=25, seed=1, sampling=TINY_SAMPLING, ladder=ladder, on_step=lambda _: None
+        )
+        torch.cuda.synchronize()
+        sampling_bytes = torch.cuda.max_memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        frames = engine.attempt(lambda: list(engine.decode(latents, plan)))
+        assert len(frames) == 25
+        seconds = time.monotonic() - started
+        return Measured(sampling_bytes, torch.cuda.max_memory_allocated(), seconds, latents.float().cpu())
+    finally:
+        engine.close()
+        free_memory()
+
+
+@pytest.mark.parametrize("plan", [SMALL_SLICES, STREAMED], ids=["a network at a time", "streamed"])
+def test_peak_memory_is_what_was_predicted(full_size: Path, plan: EnginePlan) -> None:
+    rehearsal = Rehearsal(build_networks(full_size, dtype=torch.float16), FULL, guided=True)
+    predicted = (
+        rehearsal.step(plan.unet, plan.weights).peak_bytes,
+        rehearsal.decode(plan.decoder, plan.weights).peak_bytes,
+    )
+    measured = run_at_full_size(full_size, plan)
+
+    for stage, expected, found in zip(("sampling", "decoding"), predicted, measured[:2], strict=True):
+        show(f"{plan.weights}, {stage}: predicted {expected / GIB:.2f} GiB, measured {found / GIB:.2f} GiB")
+    show(f"two steps and 25 frames in {measured.seconds:.1f} s")
+    for expected, found in zip(predicted, measured[:2], strict=True):
+        assert found <= expected * 1.1
+    assert max(measured[:2]) <= (2.0 if plan.weights is Weights.STREAM else 4.0) * GIB
+
+
+def test_streams_change_no_number_and_cost_little_time(full_size: Path) -> None:
+    still, streamed = (run_at_full_size(full_size, plan) for plan in (SMALL_SLICES, STREAMED))
+
+    show(f"a network at a time {still.seconds:.1f} s, streamed {streamed.seconds:.1f} s")
+    assert torch.equal(still.latents, streamed.latents)
+
+
+def test_compiled_networks_give_nearly_the_same(full_size: Path) -> None:
+    plain = run_at_full_size(full_size, SMALL_SLICES)
+    compiled = run_at_full_size(full_size, SMALL_SLICES.model_copy(update={"compile": True}))
+
+    show(f"plain {plain.seconds:.1f} s, compiled {compiled.seconds:.1f} s with the compiling")
+    assert relative_error(compiled.latents, plain.latents) < 0.02
+
+
+@pytest.mark.skipif(importlib.util.find_spec("xformers") is None, reason="xformers is not installed")
+def test_xformers_gives_nearly_the_same(full_size: Path) -> None:
+    plain = run_at_full_size(full_size, SMALL_SLICES)
+    other = run_at_full_size(full_size, SMALL_SLICES.model_copy(update={"attention": Attention.XFORMERS}))
+
+    show(f"SDPA {plain.seconds:.1f} s, xformers {other.seconds:.1f} s")
+    assert relative_error(other.latents, plain.latents) < 0.02
+
+
+def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
+    """In standard deviations of what was expected."""
+    return float((found - expected).abs().mean() / expected.std())

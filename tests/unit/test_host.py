@@ -40,6 +40,10 @@ class Model:
             self.report(Progress(step=step + 1, num_steps=steps, message="counting"))
         return steps
 
+    def notify(self):
+        self.report(Progress(step=1, num_steps=2, message="working", notice="slower than asked"))
+        time.sleep(2.5)
+
     def fail(self):
         raise NotAvailableError("no weights", hint="pull them")
 
@@ -152,6 +156,15 @@ def test_progress_is_repeated_while_the_model_is_silent(make_host: Callable[...,
         host.start(timeout_seconds=30)
         host.call("sleep", {"seconds": 2.5}, on_progress=seen.append, timeout_seconds=30)
     assert len(seen) >= 2
+
+
+def test_a_notice_is_said_once_though_progress_is_repeated(make_host: Callable[..., ChildHost]) -> None:
+    seen: list[Progress] = []
+    with make_host() as host:
+        host.start(timeout_seconds=30)
+        host.call("notify", {}, on_progress=seen.append, timeout_seconds=30)
+    assert [progress.notice for progress in seen if progress.notice] == ["slower than asked"]
+    assert len([progress for progress in seen if progress.message == "working"]) >= 2
 
 
 def test_our_own_errors_come_back_as_they_were(make_host: Callable[..., ChildHost]) -> None:

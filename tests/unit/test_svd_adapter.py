@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import operator
 import os
 import subprocess
 import sys
@@ -14,12 +15,13 @@ import av
 import numpy as np
 import pytest
 import torch
-from fixtures_tiny import TINY_SAMPLING, svd_info
+from fixtures_tiny import svd_info
 from PIL import Image
 
 from localvid.config import Settings
 from localvid.errors import (
     CapabilityError,
+    DeviceFailedError,
     GenerationFailedError,
     InvalidImageError,
     InvalidRequestError,
@@ -59,10 +61,15 @@ def frames_of(path: Path) -> list[bytes]:
         return [frame.to_ndarray().tobytes() for frame in container.decode(video=0)]
 
 
-def unet_of(model: StableVideoDiffusion) -> torch.nn.Module:
+def layer_of(model: StableVideoDiffusion, name: str) -> torch.nn.Module:
+    """A layer by its path from the pipeline, "unet.conv_out"."""
     model.load()
     assert model._engine is not None
-    return model._engine._pipeline.unet  # type: ignore[no-any-return]
+    return operator.attrgetter(name)(model._engine._pipeline)  # type: ignore[no-any-return]
+
+
+def unet_of(model: StableVideoDiffusion) -> torch.nn.Module:
+    return layer_of(model, "unet")
 
 
 def exhaust_memory() -> None:
@@ -78,12 +85,14 @@ def lose_gpu() -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "fault", "expected"),
+    ("layer", "fault", "expected"),
     [
-        ("unet", exhaust_memory, OutOfMemoryError),
-        ("vae", exhaust_memory, OutOfMemoryError),
+        ("unet.conv_out", exhaust_memory, OutOfMemoryError),
+        ("vae.encoder.conv_out", exhaust_memory, OutOfMemoryError),
+        ("vae.decoder.conv_out", cuda_out_of_memory, OutOfMemoryError),
         ("image_encoder", cuda_out_of_memory, OutOfMemoryError),
-        ("unet", lose_gpu, GenerationFailedError),
+        ("unet.conv_out", lose_gpu, DeviceFailedError),
+        ("vae.decoder.conv_out", lose_gpu, DeviceFailedError),
     ],
 )
 def test_device_faults_are_one_line_and_a_hint(
@@ -92,14 +101,11 @@ def test_device_faults_are_one_line_and_a_hint(
     monkeypatch: pytest.MonkeyPatch,
     fault: Callable[[], None],
     expected: type[LocalvidError],
-    network: str,
+    layer: str,
 ) -> None:
     model.generate(clip_request.model_copy(update={"output": clip_request.output.with_name("before.mp4")}))
-    assert model._engine is not None
-    module = getattr(model._engine._pipeline, network)
-    module = module.decoder if network == "vae" else module
     with monkeypatch.context() as patch:
-        patch.setattr(module, "forward", lambda *_, **__: fault())
+        patch.setattr(layer_of(model, layer), "forward", lambda *_, **__: fault())
         with pytest.raises(expected) as raised:
             model.generate(clip_request)
     assert "\n" not in raised.value.message
@@ -114,9 +120,9 @@ def test_device_faults_are_one_line_and_a_hint(
 def test_a_lost_gpu_asks_for_a_new_process(
     model: StableVideoDiffusion, clip_request: VideoRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unet_of(model), "forward", lambda *_, **__: lose_gpu())
+    monkeypatch.setattr(layer_of(model, "unet.conv_out"), "forward", lambda *_, **__: lose_gpu())
 
-    with pytest.raises(GenerationFailedError) as raised:
+    with pytest.raises(DeviceFailedError) as raised:
         model.generate(clip_request)
     assert "start localvid again" in raised.value.hint
 
@@ -133,17 +139,18 @@ def test_out_of_memory_holds_nothing_of_the_failed_attempt(
         cycle.append(cycle)
         exhaust_memory()
 
-    monkeypatch.setattr(unet_of(model), "forward", forward)
+    monkeypatch.setattr(layer_of(model, "unet.conv_out"), "forward", forward)
     gc.disable()  # what is freed is freed by the adapter
     try:
         with pytest.raises(OutOfMemoryError) as raised:
             model.generate(clip_request)
-        assert [reference() for reference in held] == [None]
+        assert held
+        assert not any(reference() is not None for reference in held)
     finally:
         gc.enable()
     assert raised.value.__cause__ is None
     assert raised.value.__context__ is None
-    assert "decode_chunk_size" in raised.value.hint
+    assert "localvid plan" in raised.value.hint
 
 
 def test_a_defect_keeps_its_own_exception(
@@ -152,9 +159,35 @@ def test_a_defect_keeps_its_own_exception(
     def forward(*_: object, **__: object) -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr(unet_of(model), "forward", forward)
+    monkeypatch.setattr(layer_of(model, "unet.conv_out"), "forward", forward)
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         model.generate(clip_request)
+
+
+def test_decoding_that_ran_out_of_memory_goes_on_lower_and_says_so(
+    model: StableVideoDiffusion, clip_request: VideoRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = clip_request.model_copy(update={"output": clip_request.output.with_name("before.mp4")})
+    model.generate(whole)
+    layer = layer_of(model, "vae.decoder.conv_out")
+    narrow = layer.forward
+    left = [0, 1]
+
+    def exhausted_once(hidden: torch.Tensor) -> torch.Tensor:
+        if left and not left.pop():
+            cuda_out_of_memory()
+        result: torch.Tensor = narrow(hidden)
+        return result
+
+    monkeypatch.setattr(layer, "forward", exhausted_once)
+    reports: list[Progress] = []
+    model.generate(clip_request, reports.append)
+
+    notices = [report.notice for report in reports if report.notice]
+    assert notices == ["memory ran out in the decoding; going on with feature maps in a temporary file"]
+    steps = [report.step for report in reports if not report.notice]
+    assert steps == sorted(steps)
+    assert frames_of(clip_request.output) == frames_of(whole.output)
 
 
 @pytest.mark.parametrize("sample_first", [False, True])
@@ -179,16 +212,14 @@ def test_a_failed_decoding_keeps_the_latents(
     latents = clip_request.output.with_name("clip.safetensors")
     model.sample(clip_request, latents)
     decoding = clip_request.model_copy(update={"latents": latents})
-    assert model._engine is not None
     with monkeypatch.context() as patch:
-        patch.setattr(model._engine._pipeline.vae.decoder, "forward", lambda *_, **__: exhaust_memory())
+        patch.setattr(layer_of(model, "vae.decoder.conv_out"), "forward", lambda *_, **__: exhaust_memory())
         with pytest.raises(OutOfMemoryError):
             model.generate(decoding)
-    # The next rung of the ladder: one frame at a time, and no step of sampling is run again.
-    monkeypatch.setattr(unet_of(model), "forward", lambda *_, **__: exhaust_memory())
-    smaller = TINY_SAMPLING.model_copy(update={"decode_chunk_size": 1})
+    # No step of sampling is run again.
+    monkeypatch.setattr(layer_of(model, "unet.conv_out"), "forward", lambda *_, **__: exhaust_memory())
     reports: list[Progress] = []
-    model.generate(decoding.model_copy(update={"sampling": smaller}), reports.append)
+    model.generate(decoding, reports.append)
 
     assert [(report.step, report.num_steps, report.message) for report in reports] == [
         (step, 4, "decoding") for step in (1, 2, 3, 4)
@@ -203,10 +234,12 @@ def test_progress_names_loading_sampling_and_decoding(
 
     assert [(report.step, report.num_steps, report.message) for report in reports] == [
         (0, 0, "loading Tiny Stable Video Diffusion"),
-        (1, 4, "sampling"),
-        (2, 4, "sampling"),
-        (3, 4, "decoding"),
-        (4, 4, "decoding"),
+        (1, 6, "sampling"),
+        (2, 6, "sampling"),
+        (3, 6, "decoding"),
+        (4, 6, "decoding"),
+        (5, 6, "decoding"),
+        (6, 6, "decoding"),
     ]
 
 

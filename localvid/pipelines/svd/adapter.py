@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from localvid.config import Settings
 from localvid.errors import CapabilityError, InvalidImageError
 from localvid.media.encode import ClipWriter
+from localvid.media.look import ClipLook
 from localvid.pipelines.base import VideoModel
 from localvid.pipelines.diffusion import free_memory, guarded, use_threads
+from localvid.pipelines.svd.ladder import ClipSize, ClipStage, Ladder
 from localvid.pipelines.svd.latents import read_latents, write_latents
-from localvid.schemas import OnProgress, Progress, SamplingSettings, VideoRequest, ignore_progress
+from localvid.pipelines.svd.pixels import judge
+from localvid.pipelines.svd.plan import EnginePlan
+from localvid.schemas import ModelInfo, OnProgress, Progress, SamplingSettings, VideoRequest, ignore_progress
 
 if TYPE_CHECKING:
     import torch
 
-    from localvid.pipelines.svd.engine import StockEngine
+    from localvid.pipelines.svd.choice import Choice
+    from localvid.pipelines.svd.engine import SvdEngine
 
-_OUT_OF_MEMORY_HINT = (
-    "decode fewer frames together (decode_chunk_size = 1 takes least), or ask for a smaller clip "
-    "(--width, --height, --num-frames)"
-)
+_SILENT_SECONDS = 0.5
 
 
 class StableVideoDiffusion(VideoModel):
     """`local:svd` and `local:svd-xt`, told apart by their manifests.
 
     It animates `first_frame`. The networks read no words: whoever planned the request has put the shot's
-    camera and energy into `sampling`.
+    camera and energy into `sampling`. Where memory runs out it goes on with less of the clip at once, and
+    says so by `Progress.notice`.
     """
 
-    _engine: StockEngine | None = None
+    _engine: SvdEngine | None = None
+
+    def __init__(self, info: ModelInfo, settings: Settings) -> None:
+        super().__init__(info, settings)
+        self._choices: dict[tuple[ClipSize, SamplingSettings], Choice] = {}
 
     def load(self, on_progress: OnProgress = ignore_progress) -> None:
         """Load the networks. Raises NotAvailableError, OutOfMemoryError."""
@@ -49,30 +56,26 @@ class StableVideoDiffusion(VideoModel):
     def _write_latents(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
         sampling = self._sampling(request)
         image = _read_first_frame(request)
-        report = _counting(on_progress, sampling.num_inference_steps)
-
-        def write(engine: StockEngine) -> None:
-            latents = _sample(engine, image, request, sampling, report)
-            write_latents(latents, output, request, sampling)
-
-        self._run(write, on_progress)
+        engine = self._open_engine(on_progress)
+        report = _Report(on_progress, num_steps=sampling.num_inference_steps)
+        clip = self._begin(engine, request, sampling, report)
+        write_latents(clip.sample(image), output, request, sampling)
 
     def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
         sampling = self._sampling(request)
-        num_chunks = -(-request.num_frames // sampling.decode_chunk_size)
         if request.latents is not None:
             stored = read_latents(request.latents, request, sampling)
-            report = _counting(on_progress, num_chunks)
-            self._run(lambda engine: _decode(engine, stored, request, sampling, output, report), on_progress)
-            return
-        image = _read_first_frame(request)
-        report = _counting(on_progress, sampling.num_inference_steps + num_chunks)
-
-        def make(engine: StockEngine) -> None:
-            latents = _sample(engine, image, request, sampling, report)
-            _decode(engine, latents, request, sampling, output, report)
-
-        self._run(make, on_progress)
+            engine = self._open_engine(on_progress)
+            report = _Report(on_progress, num_steps=request.num_frames)
+            look = self._begin(engine, request, sampling, report).decode(stored, output)
+        else:
+            image = _read_first_frame(request)
+            engine = self._open_engine(on_progress)
+            report = _Report(on_progress, num_steps=sampling.num_inference_steps + request.num_frames)
+            clip = self._begin(engine, request, sampling, report)
+            look = clip.decode(clip.sample(image), output)
+            clip.record_seconds()
+        judge(look.finding(), on_progress)
 
     def _sampling(self, request: VideoRequest) -> SamplingSettings:
         sampling = request.sampling or self.capabilities.sampling
@@ -83,60 +86,130 @@ class StableVideoDiffusion(VideoModel):
             )
         return sampling
 
-    def _run(self, work: Callable[[StockEngine], None], on_progress: OnProgress) -> None:
-        """Load if need be, work, and leave the GPU whatever happens."""
-        engine = self._open_engine(on_progress)
-        guarded(lambda: work(engine), rest=engine.rest, out_of_memory_hint=_OUT_OF_MEMORY_HINT)
-
-    def _open_engine(self, on_progress: OnProgress) -> StockEngine:
+    def _open_engine(self, on_progress: OnProgress) -> SvdEngine:
         if self._engine is None:
             on_progress(Progress(step=0, num_steps=0, message=f"loading {self.info.manifest.title}"))
             self._engine = guarded(self._load_engine, out_of_memory_hint="free some memory first")
         return self._engine
 
-    def _load_engine(self) -> StockEngine:
+    def _load_engine(self) -> SvdEngine:
         # Not before, and within `guarded`: diffusers gives advice while it is imported.
-        from localvid.pipelines.svd.engine import StockEngine
+        from localvid.pipelines.svd.engine import SvdEngine
 
         use_threads(self.settings)
-        return StockEngine(self.info, self.settings)
+        return SvdEngine(self.info, self.settings)
+
+    def _begin(
+        self, engine: SvdEngine, request: VideoRequest, sampling: SamplingSettings, report: _Report
+    ) -> _Clip:
+        """The clip under the plan for its size: chosen once, and remembered from one clip to the next."""
+        from localvid.pipelines.svd.choice import choose
+
+        size = ClipSize(width=request.width, height=request.height, num_frames=request.num_frames)
+        if (size, sampling) not in self._choices:
+            report.say("planning")
+            choice = choose(self.info, self.settings, engine.device, size, sampling)
+            self._choices[size, sampling] = choice
+        return _Clip(engine, request, sampling, report, size, self._choices[size, sampling])
 
 
-def _sample(
-    engine: StockEngine,
-    image: Image.Image,
-    request: VideoRequest,
-    sampling: SamplingSettings,
-    report: Callable[[str], None],
-) -> torch.Tensor:
-    return engine.sample(
-        image,
-        num_frames=request.num_frames,
-        seed=request.seed,
-        sampling=sampling,
-        on_step=lambda: report("sampling"),
-    )
+class _Clip:
+    """One clip on its way through the engine."""
 
+    def __init__(
+        self,
+        engine: SvdEngine,
+        request: VideoRequest,
+        sampling: SamplingSettings,
+        report: _Report,
+        size: ClipSize,
+        choice: Choice,
+    ) -> None:
+        self._engine = engine
+        self._request = request
+        self._sampling = sampling
+        self._report = report
+        self._choice = choice
+        self._ladder = Ladder(
+            choice.plan,
+            size,
+            on_rung=lambda rung: report.notice(rung.notice),
+            on_success=choice.remember,
+            on_host=engine.device.type == "cpu",
+        )
+        self._started = time.monotonic()
 
-def _decode(
-    engine: StockEngine,
-    latents: torch.Tensor,
-    request: VideoRequest,
-    sampling: SamplingSettings,
-    output: Path,
-    report: Callable[[str], None],
-) -> None:
-    with ClipWriter(output, width=request.width, height=request.height, fps=request.fps) as clip:
-        for frames in engine.decode(latents, chunk_size=sampling.decode_chunk_size):
-            for frame in frames:
+    def sample(self, image: Image.Image) -> torch.Tensor:
+        self._report.say("sampling")
+        latents = self._engine.sample(
+            image,
+            num_frames=self._request.num_frames,
+            seed=self._request.seed,
+            sampling=self._sampling,
+            ladder=self._ladder,
+            on_step=self._report.step,
+        )
+        self._report.count_on()
+        return latents
+
+    def decode(self, latents: torch.Tensor, output: Path) -> ClipLook:
+        """Write the clip; where memory runs out, from its first frame again one rung lower."""
+        self._report.say("decoding")
+
+        def write(plan: EnginePlan) -> ClipLook:
+            return self._engine.attempt(lambda: self._write(latents, output, plan))
+
+        return self._ladder.run(ClipStage.DECODE, write)
+
+    def record_seconds(self) -> None:
+        """Tell how long the whole clip took, for later estimates."""
+        self._choice.record(time.monotonic() - self._started)
+
+    def _write(self, latents: torch.Tensor, output: Path, plan: EnginePlan) -> ClipLook:
+        look, request, report = ClipLook(), self._request, self._report
+        with ClipWriter(output, width=request.width, height=request.height, fps=request.fps) as clip:
+            frames = self._engine.decode(latents, plan, on_slice=report.still_here)
+            for number, frame in enumerate(frames, start=1):
+                look.see(frame)
                 clip.write(frame)
-            report("decoding")
+                report.step(number)
+        return look
 
 
-def _counting(on_progress: OnProgress, num_steps: int) -> Callable[[str], None]:
-    """A report that counts its own calls, from 1 to `num_steps`."""
-    steps = itertools.count(1)
-    return lambda message: on_progress(Progress(step=next(steps), num_steps=num_steps, message=message))
+class _Report:
+    """Reports of one clip: steps only ever rise, though a stage may begin again."""
+
+    def __init__(self, on_progress: OnProgress, *, num_steps: int) -> None:
+        self._on_progress = on_progress
+        self._last = Progress(step=0, num_steps=num_steps)
+        self._before = 0
+        self._spoke = time.monotonic()
+
+    def say(self, message: str) -> None:
+        """What the next reports are about."""
+        self._last = self._last.model_copy(update={"message": message})
+
+    def count_on(self) -> None:
+        """The numbers that follow begin again from 1."""
+        self._before = self._last.step
+
+    def step(self, number: int) -> None:
+        """The number of a step that is done, from 1."""
+        if self._before + number > self._last.step:
+            self._last = self._last.model_copy(update={"step": self._before + number})
+            self._send(self._last)
+
+    def still_here(self) -> None:
+        """Between two steps, so that the work can be stopped there."""
+        if time.monotonic() - self._spoke > _SILENT_SECONDS:
+            self._send(self._last)
+
+    def notice(self, text: str) -> None:
+        self._send(self._last.model_copy(update={"notice": text}))
+
+    def _send(self, progress: Progress) -> None:
+        self._on_progress(progress)
+        self._spoke = time.monotonic()
 
 
 def _read_first_frame(request: VideoRequest) -> Image.Image:

@@ -1,39 +1,63 @@
-"""The networks of Stable Video Diffusion, run by diffusers' own pipeline.
+"""The networks of Stable Video Diffusion, run stage by stage: CLIP, VAE encode, UNet, VAE decode.
 
-Tensors live here and in `latents`; the adapter passes them along and looks into none.
+The numbers are those of diffusers' `StableVideoDiffusionPipeline`, whose models, scheduler and weights these
+are; how much of a clip is in the device's memory at once is the plan's to say. Tensors live here and in
+`latents`; the adapter passes them along and looks into none.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from diffusers import StableVideoDiffusionPipeline
+from diffusers.utils.torch_utils import randn_tensor
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from localvid.config import Settings
 from localvid.errors import GenerationFailedError
-from localvid.pipelines.diffusion import choose_device, load_pipeline
+from localvid.pipelines.diffusion import choose_device, guarded, load_pipeline
+from localvid.pipelines.svd.decoder import decode
+from localvid.pipelines.svd.encoder import encode_image
+from localvid.pipelines.svd.ladder import ClipStage, Ladder
+from localvid.pipelines.svd.pixels import all_finite
+from localvid.pipelines.svd.placement import Placement
+from localvid.pipelines.svd.plan import EnginePlan
+from localvid.pipelines.svd.sampling import Conditioning, Sampling
+from localvid.pipelines.svd.unet import SlicedUNet
 from localvid.schemas import ModelInfo, SamplingSettings
 
+Result = TypeVar("Result")
 
-class StockEngine:
-    """Samples and decodes as diffusers does; on a GPU one network at a time is in its memory.
+OUT_OF_MEMORY_HINT = (
+    "ask for a smaller clip (--width, --height, --num-frames); `localvid plan` predicts what fits"
+)
+_SAFER = (torch.bfloat16, torch.float32)
+"""Where half precision overflows while decoding: first the one with the range of single precision."""
+
+
+class SvdEngine:
+    """Samples and decodes under a plan that may change between two stages, and within one if memory runs out.
 
     Half precision on a GPU, single on the CPU. Noise is drawn on the CPU, so that a seed means the same
     noise on every device.
     """
 
     def __init__(self, info: ModelInfo, settings: Settings) -> None:
-        """Load the networks from `info.source`. Raises NotAvailableError."""
+        """Read the networks from `info.source` into host memory. Raises NotAvailableError."""
         self.device = choose_device(settings)
         self.dtype = torch.float16 if self.device.type == "cuda" else torch.float32
         self._pipeline = load_pipeline(StableVideoDiffusionPipeline, info, dtype=self.dtype)
-        if self.device.type == "cuda":
-            self._save_memory()
+        networks = {name: getattr(self._pipeline, name) for name in ("image_encoder", "vae", "unet")}
+        self._placement = Placement(networks, self.device, fp8=settings.fp8_weights)
+        self._sliced: tuple[EnginePlan, object, SlicedUNet] | None = None
 
+    @torch.inference_mode()
     def sample(
         self,
         image: Image.Image,
@@ -41,87 +65,137 @@ class StockEngine:
         num_frames: int,
         seed: int,
         sampling: SamplingSettings,
-        on_step: Callable[[], None],
-    ) -> torch.Tensor:
+        ladder: Ladder,
+        on_step: Callable[[int], None],
+    ) -> Tensor:
         """Latents `(frames, 4, height / 8, width / 8)` of a clip that starts from `image` and has its size.
 
-        `on_step` is called after each step; what it raises passes unchanged.
-        Raises GenerationFailedError if the latents are not finite.
+        `on_step` is told each step's number, from 1, once it is done; what it raises passes unchanged. A
+        step that ran out of memory is done again one rung lower, those before it are kept.
+        Raises OutOfMemoryError, GenerationFailedError if the latents are not finite.
         """
-
-        def after_step(*_: object) -> dict[str, object]:
-            on_step()
-            return {}
-
-        latents: torch.Tensor = self._pipeline(
-            image,
-            width=image.width,
-            height=image.height,
-            num_frames=num_frames,
-            num_inference_steps=sampling.num_inference_steps,
-            min_guidance_scale=sampling.min_guidance_scale,
-            max_guidance_scale=sampling.max_guidance_scale,
-            fps=sampling.conditioning_fps,
-            motion_bucket_id=sampling.motion_bucket_id,
-            noise_aug_strength=sampling.noise_aug_strength,
-            generator=torch.Generator("cpu").manual_seed(seed),
-            output_type="latent",
-            callback_on_step_end=after_step,
-        ).frames[0]
-        if not torch.isfinite(latents).all():
+        generator = torch.Generator("cpu").manual_seed(seed)
+        pixels = self._noisy(image, sampling.noise_aug_strength, generator)
+        embedding = self._run(ladder, ClipStage.CLIP, lambda _: self._embed(image))
+        encoded = self._run(ladder, ClipStage.ENCODE, lambda _: self._encode(pixels))
+        conditioning = Conditioning(
+            embedding, encoded, sampling, num_frames=num_frames, device=self.device, dtype=self.dtype
+        )
+        state = Sampling(self._pipeline.scheduler, conditioning, generator)
+        self._run(ladder, ClipStage.SAMPLE, lambda plan: self._go_on(state, plan, on_step))
+        if not torch.isfinite(state.latents).all():
             raise GenerationFailedError(
                 "sampling gave latents that are not numbers", hint="try another seed or less motion"
             )
-        return latents
-
-    def decode(self, latents: torch.Tensor, *, chunk_size: int) -> Iterator[NDArray[np.uint8]]:
-        """Frames `(chunk, height, width, 3)`, `chunk_size` at a time and fewer at the end.
-
-        The decoder mixes neighbouring frames, so `chunk_size` shows in the result: a seam may be seen where
-        two chunks meet. Raises GenerationFailedError if a frame is not finite in single precision either.
-        """
-        for chunk in torch.split(latents, chunk_size):
-            yield self._decode_chunk(chunk)
+        return state.latents[0]
 
     @torch.inference_mode()
-    def _decode_chunk(self, latents: torch.Tensor) -> NDArray[np.uint8]:
-        frames = self._run_decoder(latents, dtype=self.dtype)
-        if self.dtype != torch.float32 and not torch.isfinite(frames).all():
-            # Half precision overflowed. Single holds its weights exactly, so they survive the way there and
-            # back; bfloat16 would round them for every clip that follows.
-            frames = self._run_decoder(latents, dtype=torch.float32)
-        if not torch.isfinite(frames).all():
-            raise GenerationFailedError(
-                "decoding gave frames that are not numbers", hint="try another seed or less motion"
-            )
-        # As diffusers' VideoProcessor: [-1, 1] → [0, 1] → bytes, rounded half to even.
-        pixels = ((frames.float() * 0.5 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
-        array: NDArray[np.uint8] = pixels.permute(0, 2, 3, 1).cpu().numpy()
-        return array
+    def decode(
+        self, latents: Tensor, plan: EnginePlan, *, on_slice: Callable[[], None] = lambda: None
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Frames `(height, width, 3)` in order, as each becomes final; `on_slice` is called in between.
 
-    def _run_decoder(self, latents: torch.Tensor, *, dtype: torch.dtype) -> torch.Tensor:
-        vae = self._pipeline.vae
-        if vae.dtype != dtype:
-            vae.to(dtype=dtype)
-        scaled = 1 / vae.config.scaling_factor * latents.to(self.device, dtype)
-        frames: torch.Tensor = vae.decode(scaled, num_frames=len(latents)).sample
-        return frames
-
-    def _save_memory(self) -> None:
-        """Keep one network on the device at a time, and the largest activations in slices of one frame.
-
-        The same numbers for less memory: a step of 25 frames at 1024x576 takes 7.3 GiB in place of 10.6
-        (predicted by counting live storages; docs/svd.md).
+        Raises GenerationFailedError if a frame is not finite in single precision either, and torch's own
+        errors: to be called within `attempt`.
         """
-        self._pipeline.enable_model_cpu_offload(device=self.device)
-        self._pipeline.unet.enable_forward_chunking()
+        self._placement.settle(plan.weights)
+        scaled = 1 / self._pipeline.vae.config.scaling_factor * latents
+        done = 0
+        for dtype in dict.fromkeys((self.dtype, *_SAFER)) if self.dtype.itemsize == 2 else (self.dtype,):
+            for index, frame in enumerate(self._decode_in(dtype, scaled, plan, on_slice)):
+                if index < done:
+                    continue
+                if not all_finite(frame):
+                    break
+                yield _to_bytes(frame)
+                done += 1
+            else:
+                return
+        raise GenerationFailedError(
+            "decoding gave frames that are not numbers", hint="try another seed or less motion"
+        )
 
-    def rest(self) -> None:
-        """Leave the GPU and any half-done state; needed after every use, whole or broken off."""
-        self._pipeline.maybe_free_model_hooks()
-        if self._pipeline.vae.dtype != self.dtype:  # broken off while encoding, which is in single precision
-            self._pipeline.vae.to(dtype=self.dtype)
+    def attempt(self, work: Callable[[], Result]) -> Result:
+        """Do what works on the device; its faults become localvid's, with nothing of the attempt held."""
+        return guarded(work, out_of_memory_hint=OUT_OF_MEMORY_HINT)
 
     def close(self) -> None:
-        """Let go of the hooks, which otherwise keep the networks alive."""
-        self._pipeline.remove_all_hooks()
+        """Let go of everything that refers to the networks."""
+        self._sliced = None
+
+    def _run(self, ladder: Ladder, stage: ClipStage, work: Callable[[EnginePlan], Any]) -> Any:
+        def placed(plan: EnginePlan) -> Any:
+            self._placement.settle(plan.weights)
+            return work(plan)
+
+        return ladder.run(stage, lambda plan: self.attempt(lambda: placed(plan)))
+
+    # --- stages ---------------------------------------------------------------------------------
+
+    def _noisy(self, image: Image.Image, strength: float, generator: torch.Generator) -> Tensor:
+        """The first frame from -1 to 1 with noise on it, `(1, 3, height, width)` in single precision."""
+        pixels: Tensor = self._pipeline.video_processor.preprocess(image, image.height, image.width)
+        noise: Tensor = randn_tensor(pixels.shape, generator=generator, dtype=pixels.dtype)
+        return pixels + strength * noise
+
+    def _embed(self, image: Image.Image) -> Tensor:
+        """CLIP's embedding `(1, 1, channels)`, of what diffusers makes of the image."""
+        with self._placement.using("image_encoder"):
+            embedding: Tensor = self._pipeline._encode_image(image, self.device, 1, False)
+        return embedding
+
+    def _encode(self, pixels: Tensor) -> Tensor:
+        """The first frame's latents `(1, 4, height / 8, width / 8)`."""
+        with self._placement.using("vae") as weights:
+            latents: Tensor = encode_image(self._pipeline.vae, pixels.to(self.device), weights=weights)
+        return latents.to(self.dtype)
+
+    def _go_on(self, state: Sampling, plan: EnginePlan, on_step: Callable[[int], None]) -> None:
+        """All steps that are left."""
+        with self._placement.using("unet") as weights:
+            unet = self._slice(plan, weights)
+            conditions = unet.condition(
+                state.conditioning.embeddings,
+                state.conditioning.time_ids,
+                num_frames=state.conditioning.num_frames,
+            )
+            while not state.is_done:
+                state.step(lambda sample, time: unet(sample, time, conditions))
+                on_step(state.num_done)
+
+    def _slice(self, plan: EnginePlan, weights: Any) -> SlicedUNet:
+        """The UNet under a plan; the same object for the same plan, so that it is compiled once."""
+        if self._sliced is None or self._sliced[:2] != (plan, weights):
+            with torch.inference_mode(mode=False):
+                unet = SlicedUNet(
+                    self._pipeline.unet,
+                    plan.unet,
+                    weights=weights,
+                    attention=plan.attention,
+                    compiled=plan.compile,
+                    device=self.device,
+                )
+            self._sliced = (plan, weights, unet)
+        return self._sliced[2]
+
+    def _decode_in(
+        self, dtype: torch.dtype, latents: Tensor, plan: EnginePlan, on_slice: Callable[[], None]
+    ) -> Iterator[Tensor]:
+        latents = latents.to(self.device, dtype)
+        if dtype == self.dtype:
+            with self._placement.using("vae") as weights:
+                yield from decode(
+                    self._pipeline.vae, latents, plan.decoder, weights=weights, on_slice=on_slice
+                )
+            return
+        # A copy, for the weights would not come back from another precision as they were.
+        with torch.inference_mode(mode=False):
+            other = copy.deepcopy(self._pipeline.vae).to(self.device, dtype)
+        yield from decode(other, latents, plan.decoder, on_slice=on_slice)
+
+
+def _to_bytes(frame: Tensor) -> NDArray[np.uint8]:
+    """As diffusers' VideoProcessor: [-1, 1] → [0, 1] → bytes, rounded half to even."""
+    pixels = ((frame.float() * 0.5 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
+    array: NDArray[np.uint8] = pixels.permute(1, 2, 0).contiguous().cpu().numpy()
+    return array

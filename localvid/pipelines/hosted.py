@@ -1,0 +1,155 @@
+"""A video model or a keyframe painter in a process of its own, behind the same interface.
+
+The process is started by the first use, holds the networks from shot to shot, and takes its memory with it
+when it ends. Requests, reports and errors cross the border, and paths; tensors never do, and torch is not
+imported on this side.
+
+A process that can work no more (its GPU failed, it died, it hung) is replaced, and what it was doing is
+tried once more in the new one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from localvid.config import Settings
+from localvid.errors import DeviceFailedError, LocalvidError, ModelProcessError
+from localvid.host import ChildHost
+from localvid.pipelines.base import KeyframePainter, VideoModel
+from localvid.schemas import (
+    KeyframeRequest,
+    ModelInfo,
+    OnProgress,
+    Progress,
+    VideoRequest,
+    ignore_progress,
+)
+
+CHILD = "localvid.pipelines.hosted_child:HostedModel"
+_SILENCE_SECONDS = 120.0
+"""A process that is swapping, or importing on a slow disk, may give no sign of life for a while."""
+_STOP_SECONDS = 10.0
+"""Most that a stop waits for the end of a step, so that the loaded networks are kept; then the process is
+killed."""
+_ENVIRONMENT = {"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}
+"""Less fragmentation: slices of changing size leave gaps that whole segments cannot use."""
+_CRASH_HINT = "`localvid doctor` checks the driver and what is installed; LOCALVID_DEVICE=cpu needs no GPU"
+
+
+class ModelProcess:
+    """The process of one adapter: started when needed, replaced when it can work no more."""
+
+    def __init__(self, info: ModelInfo, settings: Settings, *, target: str = CHILD) -> None:
+        self._host = ChildHost(
+            target,
+            {
+                "info": info.model_dump(mode="json"),
+                # The token is for downloads, which are not done there.
+                "settings": settings.model_dump(mode="json", exclude={"hf_token"}),
+            },
+            name=f"the process of {info.manifest.id}",
+            silence_seconds=_SILENCE_SECONDS,
+            stall_seconds=settings.model_stall_seconds,
+            stop_seconds=_STOP_SECONDS,
+            crash_hint=_CRASH_HINT,
+            environment=_ENVIRONMENT,
+        )
+        self._title = info.manifest.title
+
+    @property
+    def pid(self) -> int | None:
+        """Process id; None where there is none."""
+        return self._host.pid
+
+    def load(self, on_progress: OnProgress) -> None:
+        """Start the process and load the networks there; idempotent.
+
+        Raises what the adapter's `load` raises, and ModelProcessError.
+        """
+        self._twice(lambda: self._call("load", {}, on_progress), on_progress)
+
+    def write(
+        self, method: str, request: VideoRequest | KeyframeRequest, output: Path, on_progress: OnProgress
+    ) -> None:
+        """Have the adapter write `output`; a second time, in a new process, if the first one broke.
+
+        Raises what the adapter raises, and ModelProcessError if the second process breaks too.
+        """
+        arguments = {"request": request.model_dump(mode="json"), "output": str(output)}
+
+        def work() -> None:
+            output.unlink(missing_ok=True)  # what a process that broke may have left
+            self._call(method, arguments, on_progress)
+
+        self._twice(work, on_progress)
+
+    def close(self) -> None:
+        """End the process, which returns its memory; idempotent."""
+        self._host.close()
+
+    def _call(self, method: str, arguments: dict[str, Any], on_progress: OnProgress) -> None:
+        if self._host.pid is None:
+            on_progress(Progress(step=0, num_steps=0, message=f"loading {self._title}"))
+        self._host.call(method, arguments, on_progress=on_progress, timeout_seconds=math.inf)
+
+    def _twice(self, work: Callable[[], None], on_progress: OnProgress) -> None:
+        try:
+            work()
+        except (DeviceFailedError, ModelProcessError) as error:
+            if not self._is_broken(error):
+                raise
+            failure = error.message
+        else:
+            return
+        self._host.close()
+        notice = f"{failure}; trying once more in a new process"
+        on_progress(Progress(step=0, num_steps=0, message=f"loading {self._title} again", notice=notice))
+        try:
+            work()
+        except DeviceFailedError:
+            self._host.close()  # so that the next shot finds no poisoned process
+            raise
+
+    def _is_broken(self, error: LocalvidError) -> bool:
+        """Whether the process is gone or can work no more; an error that it only reported leaves it well."""
+        return isinstance(error, DeviceFailedError) or self._host.pid is None
+
+
+class HostedVideoModel(VideoModel):
+    """Any video model's adapter, in a process of its own."""
+
+    def __init__(self, info: ModelInfo, settings: Settings, *, target: str = CHILD) -> None:
+        super().__init__(info, settings)
+        self.process = ModelProcess(info, settings, target=target)
+
+    def load(self, on_progress: OnProgress = ignore_progress) -> None:
+        self.process.load(on_progress)
+
+    def close(self) -> None:
+        self.process.close()
+
+    def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
+        self.process.write("write_clip", request, output, on_progress)
+
+    def _write_latents(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
+        self.process.write("write_latents", request, output, on_progress)
+
+
+class HostedPainter(KeyframePainter):
+    """Any keyframe painter's adapter, in a process of its own."""
+
+    def __init__(self, info: ModelInfo, settings: Settings, *, target: str = CHILD) -> None:
+        super().__init__(info, settings)
+        self.process = ModelProcess(info, settings, target=target)
+
+    def load(self, on_progress: OnProgress = ignore_progress) -> None:
+        self.process.load(on_progress)
+
+    def close(self) -> None:
+        self.process.close()
+
+    def _write_keyframe(self, request: KeyframeRequest, output: Path, on_progress: OnProgress) -> None:
+        self.process.write("write_keyframe", request, output, on_progress)

@@ -1,0 +1,129 @@
+"""Which plan a clip is made by on this machine: what the planner says, and what was learnt here since."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from localvid.config import Settings
+from localvid.pipelines.svd.ladder import ClipSize, lower_of
+from localvid.pipelines.svd.measured import MeasuredClip, record_measured
+from localvid.pipelines.svd.plan import Attention, DecoderSlices, EnginePlan, Guidance, Maps, UNetSlices
+from localvid.pipelines.svd.planner import GIB, ClipPlan, ClipPlanner
+from localvid.pipelines.svd.remembered import FILE_NAME, PlanKey, RememberedPlans
+from localvid.pipelines.svd.roofline import GpuPeaks, known_gpus, peaks_of
+from localvid.schemas import ModelInfo, SamplingSettings
+
+_logger = logging.getLogger(__name__)
+
+_CPU_PLAN = EnginePlan(
+    unet=UNetSlices(frames=1, pixels=1024, guidance=Guidance.PASSES),
+    decoder=DecoderSlices(frames=1, pixels=4096, maps=Maps.HOST),
+)
+"""Small slices stay in a processor's caches: the fastest way there takes the least memory, too
+(docs/svd.md)."""
+
+
+class Choice(NamedTuple):
+    """A plan, and what is to be told of how it went."""
+
+    plan: EnginePlan
+    remember: Callable[[EnginePlan], None]
+    """Takes a lower plan that got through after memory ran out."""
+    record: Callable[[float], None]
+    """Takes the seconds that a whole clip took under the plan."""
+
+
+def choose(
+    info: ModelInfo, settings: Settings, device: torch.device, size: ClipSize, sampling: SamplingSettings
+) -> Choice:
+    """The plan for a clip of `size`.
+
+    On a GPU it is the planner's for the memory that is free, or a lower one that was found here before.
+    Raises CapabilityError for a clip that cannot fit, with the largest size that does.
+    """
+    if device.type != "cuda":
+        plan = _as_asked(_CPU_PLAN, settings, sampling)
+        return Choice(plan, remember=lambda _plan: None, record=lambda _seconds: None)
+    name = torch.cuda.get_device_name(device)
+    budget = _budget(device, settings)
+    clip = _planned(info, settings, size, sampling, gpu=name, budget=budget)
+    remembered = RememberedPlans(settings.workspace / FILE_NAME)
+    key = PlanKey(device=name, model_id=info.manifest.id, revision=info.manifest.revision or "", size=size)
+    known = remembered.recall(key, budget_bytes=budget)
+    plan = _as_asked(clip.engine, settings, sampling)
+
+    def record(seconds: float) -> None:
+        record_measured(settings.workspace, _measured(clip, name, seconds))
+
+    return Choice(
+        plan=lower_of(plan, known) if known else plan,
+        remember=lambda lower: remembered.remember(key, lower, budget_bytes=budget),
+        record=record,
+    )
+
+
+def _budget(device: torch.device, settings: Settings) -> int:
+    """Memory of the card that this process may use, with what it has taken already."""
+    free, _ = torch.cuda.mem_get_info(device)
+    budget: int = free + torch.cuda.memory_reserved(device)
+    return budget if settings.vram_gib is None else min(budget, round(settings.vram_gib * GIB))
+
+
+def _planned(
+    info: ModelInfo,
+    settings: Settings,
+    size: ClipSize,
+    sampling: SamplingSettings,
+    *,
+    gpu: str,
+    budget: int,
+) -> ClipPlan:
+    planner = ClipPlanner(
+        info,
+        width=size.width,
+        height=size.height,
+        num_frames=size.num_frames,
+        num_inference_steps=sampling.num_inference_steps,
+        guided=sampling.max_guidance_scale > 1,
+        attention=Attention(settings.attention),
+        compile=settings.compile_models,
+        fp8=settings.fp8_weights,
+        workspace=settings.workspace,
+    )
+    return planner.plan(peaks_of(gpu) or _unknown(gpu), budget)
+
+
+def _unknown(gpu: str) -> GpuPeaks:
+    """Peaks for a card that no table knows: only the estimate of time rests on them, never the choice."""
+    slowest = min(known_gpus(), key=lambda peaks: peaks.half_tflops)
+    _logger.info("no peaks are known of %s; times are estimated as for %s", gpu, slowest.name)
+    return slowest.model_copy(update={"name": gpu})
+
+
+def _measured(clip: ClipPlan, gpu: str, seconds: float) -> MeasuredClip:
+    return MeasuredClip(
+        gpu=gpu,
+        model_id=clip.model_id,
+        width=clip.settings.width,
+        height=clip.settings.height,
+        num_frames=clip.settings.num_frames,
+        seconds=seconds,
+        predicted_seconds=clip.seconds / clip.calibration.factor,
+    )
+
+
+def _as_asked(plan: EnginePlan, settings: Settings, sampling: SamplingSettings) -> EnginePlan:
+    """The plan with what is the user's to choose."""
+    chunk = sampling.decode_chunk_size or plan.decoder.chunk_frames
+    return plan.model_copy(
+        update={
+            "decoder": plan.decoder.model_copy(update={"chunk_frames": chunk}),
+            "attention": Attention(settings.attention),
+            "compile": settings.compile_models,
+            "fp8": settings.fp8_weights,
+        }
+    )

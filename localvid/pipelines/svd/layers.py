@@ -1,0 +1,332 @@
+"""Layers of the UNet and of the decoder over slices of a clip, with the same numbers as over all of it.
+
+Spatial layers see one frame at a time, so any number of frames is a slice. A temporal convolution sees one
+pixel at a time, so any number of pixels is a slice; its group norm spans all frames and pixels of a clip, so
+its statistics are gathered slice by slice before it is applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from localvid.pipelines.svd.feature_map import FeatureMap, Frames
+from localvid.pipelines.svd.slicing import slices
+
+
+class Residency(Protocol):
+    """Sees to it that weights are on the device while they are used."""
+
+    def on(self, module: nn.Module) -> AbstractContextManager[None]:
+        """While the context is open, the weights of `module` are on the compute device."""
+        ...
+
+
+class Resident:
+    """All weights are on the device anyway."""
+
+    def on(self, module: nn.Module) -> AbstractContextManager[None]:  # noqa: ARG002
+        return nullcontext()
+
+
+def prepare(network: nn.Module) -> None:
+    """Lay out the weights of convolutions as the slices are: channels last. Values and shapes stay."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            _lay_out(module, torch.channels_last)
+        elif isinstance(module, nn.Conv3d):
+            _lay_out(module, torch.channels_last_3d)
+
+
+def _lay_out(module: nn.Conv2d | nn.Conv3d, layout: torch.memory_format) -> None:
+    if not module.weight.is_contiguous(memory_format=layout):
+        module.weight.data = module.weight.data.contiguous(memory_format=layout)
+
+
+class Moments:
+    """Mean and variance of each group of channels, gathered slice by slice in single precision.
+
+    Either all slices hold values of the same rows, or each holds rows of its own.
+    """
+
+    def __init__(self, groups: int) -> None:
+        self._groups = groups
+        self._same: _Part | None = None
+        self._own: list[_Part] = []
+
+    def add(self, values: Tensor) -> None:
+        """Take in values `(rows, …, channels)` that are further ones of the same rows."""
+        part = self._gathered(values)
+        self._same = part if self._same is None else _merged([self._same, part])
+
+    def add_rows(self, values: Tensor) -> None:
+        """Take in all values `(rows, …, channels)` of further rows."""
+        self._own.append(self._gathered(values))
+
+    def of_rows(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance `(rows, groups)` of the rows that `add` was given."""
+        if self._same is None:
+            raise LookupError("no values were added")
+        return self._same[1:]
+
+    def of_clips(self, num_frames: int) -> tuple[Tensor, Tensor]:
+        """Mean and variance `(clips, groups)`, the rows that `add_rows` was given being frames in order."""
+        means = torch.cat([mean for _, mean, _ in self._own]).view(-1, num_frames, self._groups)
+        variances = torch.cat([variance for _, _, variance in self._own]).view(means.shape)
+        mean = means.mean(1)
+        return mean, (variances + (means - mean.unsqueeze(1)).square()).mean(1)
+
+    def _gathered(self, values: Tensor) -> _Part:
+        rows, channels = values.shape[0], values.shape[-1]
+        flat = values.reshape(rows, -1, channels)
+        step = max(1, _MOMENTS_AT_ONCE // (rows * channels))
+        return _merged([self._of(part) for part in torch.split(flat, step, dim=1)])
+
+    def _of(self, values: Tensor) -> _Part:
+        rows, count, channels = values.shape
+        # Around a value of each channel, so that squares of a large mean do not swallow the variance.
+        pivot = values[:, :1].float()
+        single = values - pivot if values.dtype == torch.float32 else values.float().sub_(pivot)
+        means = single.sum(1) / count
+        variances = (single.square_().sum(1) / count - means.square()).clamp_(min=0)
+        means = (means + pivot.squeeze(1)).view(rows, self._groups, -1)
+        mean = means.mean(2)
+        spread = (means - mean.unsqueeze(2)).square_()
+        width = channels // self._groups
+        return count * width, mean, (variances.view_as(means) + spread).mean(2)
+
+
+_Part = tuple[int, Tensor, Tensor]
+"""Count, mean and variance: parts are merged by these (Chan, Golub, LeVeque 1979), not by sums of squares
+over all of a map, which would cost digits."""
+
+_MOMENTS_AT_ONCE = 2**21
+"""Values that are taken in together: few enough to stay in a processor's cache in single precision."""
+
+
+def _merged(parts: list[_Part]) -> _Part:
+    if len(parts) == 1:
+        return parts[0]
+    total = sum(count for count, _, _ in parts)
+    shares = [count / total for count, _, _ in parts]
+    mean = torch.zeros_like(parts[0][1])
+    for share, (_, part, _) in zip(shares, parts, strict=True):
+        mean.add_(part, alpha=share)
+    variance = torch.zeros_like(mean)
+    for share, (_, part, spread) in zip(shares, parts, strict=True):
+        variance.add_(spread + (part - mean).square_(), alpha=share)
+    return total, mean, variance
+
+
+def affine(norm: nn.GroupNorm, moments: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """What normalises: `scale` and `shift`, each `(rows, channels)` in single precision."""
+    width = norm.num_channels // norm.num_groups
+    mean, variance = (moment.repeat_interleave(width, dim=1) for moment in moments)
+    scale = torch.rsqrt(variance + norm.eps) * norm.weight.float()
+    return scale, norm.bias.float() - mean * scale
+
+
+def norm_silu(values: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """`silu(values * scale + shift)` for values `(rows, …, channels)` and one scale and shift a row."""
+    result = torch.empty(values.shape, dtype=values.dtype, device=values.device)
+    for row, taken in enumerate(values.flatten(1, -2)):
+        normed = _normed(taken, scale[row], shift[row])
+        torch.ops.aten.silu.out(normed, out=result[row].view_as(normed))
+    return result
+
+
+def _normed(values: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """`values * scale + shift` for values `(count, channels)`."""
+    # What a batch norm does with given statistics: one pass, in single precision, rounded once.
+    return functional.batch_norm(values, torch.zeros_like(scale), torch.ones_like(scale), scale, shift, eps=0)
+
+
+def frame_norm(norm: nn.GroupNorm, values: Tensor) -> Tensor:
+    """Group norm of frames `(n, channels, height, width)`, channels last, each normed on its own."""
+    if values.device.type == "cpu":
+        result: Tensor = norm(values)
+        return result
+    # The kernel for CUDA copies the frames out of channels last and leaves them so.
+    return norm_by_moments(norm, values)
+
+
+def norm_by_moments(norm: nn.GroupNorm, values: Tensor) -> Tensor:
+    """As `frame_norm`, by means that keep channels last on every device."""
+    rows = values.permute(0, 2, 3, 1)
+    moments = Moments(norm.num_groups)
+    moments.add(rows)
+    scale, shift = affine(norm, moments.of_rows())
+    result = torch.empty(rows.shape, dtype=values.dtype, device=values.device)
+    for row, taken in enumerate(rows.flatten(1, -2)):
+        result[row] = _normed(taken, scale[row], shift[row]).view_as(result[row])
+    return result.permute(0, 3, 1, 2)
+
+
+def frame_norm_silu(norm: nn.GroupNorm, values: Tensor) -> Tensor:
+    """Group norm and SiLU of frames `(n, channels, height, width)`, channels last, each normed on its own."""
+    if values.device.type == "cpu":
+        return functional.silu(norm(values), inplace=True)
+    # The kernel for CUDA copies the frames out of channels last and leaves them so.
+    return norm_silu_by_moments(norm, values)
+
+
+def norm_silu_by_moments(norm: nn.GroupNorm, values: Tensor) -> Tensor:
+    """As `frame_norm_silu`, by means that keep channels last on every device."""
+    rows = values.permute(0, 2, 3, 1)
+    moments = Moments(norm.num_groups)
+    moments.add(rows)
+    return norm_silu(rows, *affine(norm, moments.of_rows())).permute(0, 3, 1, 2)
+
+
+def temporal_convolution(conv: nn.Conv3d, values: Tensor) -> Tensor:
+    """A (3, 1, 1) convolution of values `(clips, frames, pixels, channels)`."""
+    if values.dtype != torch.float32 or values.device.type != "cpu":
+        # Frames as rows and pixels as columns of an image: one sum in single precision, rounded once.
+        images = values.permute(0, 3, 1, 2)
+        result = functional.conv2d(images, conv.weight.squeeze(-1), conv.bias, padding=(1, 0))
+        return result.permute(0, 2, 3, 1)
+    # On a CPU in single precision, products of matrices are about twice as fast.
+    before, here, after = (conv.weight[:, :, tap, 0, 0] for tap in range(3))
+    result = functional.linear(values, here, conv.bias)
+    if values.shape[1] > 1:
+        for clip in range(len(values)):
+            result[clip, 1:].flatten(0, 1).addmm_(values[clip, :-1].flatten(0, 1), before.t())
+            result[clip, :-1].flatten(0, 1).addmm_(values[clip, 1:].flatten(0, 1), after.t())
+    return result
+
+
+def run_resblock(
+    block: Any,
+    source: Frames,
+    temb: Tensor | None = None,
+    *,
+    out: FeatureMap,
+    frames: int,
+    pixels: int,
+    num_frames: int | None = None,
+    scratch: FeatureMap | None = None,
+    weights: Residency | None = None,
+    on_slice: Callable[[], None] = lambda: None,
+) -> FeatureMap:
+    """A `SpatioTemporalResBlock` over slices of `frames` frames, then of `pixels` pixels. Returns `out`.
+
+    `source` has shape (batch * frames, height, width, channels in); each of its slices is released once it
+    is read, so it must not be needed afterwards; it may be `out` itself, if the channels agree. `out` has
+    (batch * frames, height, width, channels out). `temb`: (batch * frames, embedding), or None. `num_frames`
+    is that of one clip, by default all.
+
+    Of several slices of pixels, the first temporal convolution is kept in `scratch` (of `out`'s shape) if
+    there is one, and computed twice if there is none. `on_slice` is called after every slice; what it raises
+    passes.
+    """
+    num_frames = num_frames or source.shape.frames
+    with (weights or Resident()).on(block):
+        first = _run_spatial(
+            block, source, temb, out=out, frames=frames, num_frames=num_frames, on_slice=on_slice
+        )
+        _run_temporal(
+            block,
+            out,
+            temb,
+            first,
+            pixels=pixels,
+            num_frames=num_frames,
+            scratch=scratch,
+            on_slice=on_slice,
+        )
+    return out
+
+
+def _run_spatial(
+    block: Any,
+    source: Frames,
+    temb: Tensor | None,
+    *,
+    out: FeatureMap,
+    frames: int,
+    num_frames: int,
+    on_slice: Callable[[], None],
+) -> tuple[Tensor, Tensor]:
+    """Returns scale and shift of the temporal block's first norm."""
+    norm = block.temporal_res_block.norm1
+    moments = Moments(norm.num_groups)
+    for start, stop in slices(source.shape.frames, frames):
+        part = None if temb is None else temb[start:stop]
+        result = spatial_resnet(block.spatial_res_block, source.frames(start, stop), part)
+        if source is not out:
+            source.release_frames(start, stop)
+        moments.add_rows(result.permute(0, 2, 3, 1))
+        out.put_frames(start, result)
+        on_slice()
+    return affine(norm, moments.of_clips(num_frames))
+
+
+def spatial_resnet(resnet: Any, values: Tensor, temb: Tensor | None = None) -> Tensor:
+    """A `ResnetBlock2D` on channels-last frames `(n, channels, height, width)`, temb `(n, embedding)`."""
+    hidden: Tensor = resnet.conv1(frame_norm_silu(resnet.norm1, values))
+    if temb is not None:
+        hidden += resnet.time_emb_proj(functional.silu(temb))[:, :, None, None]
+    hidden = frame_norm_silu(resnet.norm2, hidden)
+    hidden = resnet.conv2(hidden)
+    hidden += values if resnet.conv_shortcut is None else resnet.conv_shortcut(values)
+    return hidden
+
+
+def _run_temporal(
+    block: Any,
+    values: FeatureMap,
+    temb: Tensor | None,
+    first: tuple[Tensor, Tensor],
+    *,
+    pixels: int,
+    num_frames: int,
+    scratch: FeatureMap | None,
+    on_slice: Callable[[], None],
+) -> None:
+    """The `TemporalResnetBlock` and the blending with what came in, in place."""
+    resnet = block.temporal_res_block
+    clips = values.shape.frames // num_frames
+    embedded = None
+    if temb is not None:
+        embedded = resnet.time_emb_proj(functional.silu(temb)).view(clips, num_frames, 1, -1)
+
+    def by_clip(rows: Tensor) -> Tensor:
+        return rows.view(clips, num_frames, *rows.shape[1:])
+
+    def convolved(taken: Tensor) -> Tensor:
+        hidden = temporal_convolution(resnet.conv1, norm_silu(taken, *first))
+        return hidden if embedded is None else hidden.add_(embedded)
+
+    whole = pixels >= values.shape.pixels
+    moments = Moments(resnet.norm2.num_groups)
+    hidden = None
+    for start, stop in slices(values.shape.pixels, pixels):
+        hidden = convolved(by_clip(values.pixels(start, stop)))
+        moments.add(hidden)
+        if scratch is not None and not whole:
+            scratch.put_pixels(start, hidden.flatten(0, 1))
+        on_slice()
+    second = affine(resnet.norm2, moments.of_rows())
+    temporal_share = _temporal_share(block.time_mixer)
+    for start, stop in slices(values.shape.pixels, pixels):
+        taken = by_clip(values.pixels(start, stop))
+        if not whole:
+            hidden = convolved(taken) if scratch is None else by_clip(scratch.pixels(start, stop))
+        assert hidden is not None  # there is a slice
+        hidden = norm_silu(hidden, *second)
+        hidden = temporal_convolution(resnet.conv2, hidden)
+        # (1 - share) * taken + share * (taken + hidden)
+        values.put_pixels(start, torch.addcmul(taken, hidden, temporal_share).flatten(0, 1))
+        on_slice()
+
+
+def _temporal_share(mixer: Any) -> Tensor:
+    """What an `AlphaBlender` multiplies the temporal result by, where no frame of a clip is an image."""
+    factor: Tensor = mixer.mix_factor
+    share = factor if mixer.merge_strategy == "fixed" else torch.sigmoid(factor)
+    return share if mixer.switch_spatial_to_temporal_mix else 1 - share

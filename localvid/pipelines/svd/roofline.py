@@ -1,0 +1,115 @@
+"""How long counted operations take on a GPU, by its peaks: a roofline.
+
+An operation takes as long as its multiplications at the peak of the tensor cores, or its traffic at the peak
+of the memory, whichever is longer, and no less than it takes to launch. Real kernels reach a part of that,
+which is taken from published times of the same clip (1024x576, 25 frames, 25 steps, diffusers as it comes):
+
+- A100: 39.9 s (diffusers' pipeline, in OneDiff's benchmark); the roofline gives 24.2 s, so 0.61 of it;
+- RTX 4080: 83 s (in stable-fast's benchmark); the roofline gives 65.7 s, so 0.79 of it.
+
+No more than these two are known, so an estimate is made with their mean and given with both as its ends.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import tomllib
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from localvid.errors import InvalidRequestError
+from localvid.schemas import Frozen
+
+SLOWEST, FASTEST = 0.61, 0.79
+"""Parts of the roofline that were reached, as above."""
+
+EFFICIENCY = math.sqrt(SLOWEST * FASTEST)
+
+LAUNCH_SECONDS = 5e-6
+"""What a kernel takes at least: torch hands out some hundred thousand a second. An estimate; no GPU was at
+hand."""
+
+_TABLE = Path(__file__).with_name("gpus.toml")
+
+
+class GpuPeaks(Frozen):
+    """What a card reaches at most; the fields are described in gpus.toml."""
+
+    name: str
+    half_tflops: float
+    memory_gbs: float
+    memory_gib: float
+    host_gbs: float
+    source: str
+
+
+class Kernel(NamedTuple):
+    """One operation as an ideal GPU would run it."""
+
+    flops: int
+    """Two for each multiplication and addition of a matrix product, convolution or attention."""
+    bytes_moved: int
+    """Every operand read once, every result written once."""
+
+
+class Seconds(NamedTuple):
+    """An estimate and its ends."""
+
+    likely: float
+    low: float
+    high: float
+
+
+def seconds_on(gpu: GpuPeaks, kernels: Counter[Kernel], *, copied_bytes: int = 0) -> float:
+    """Likely seconds; copies between host and device are hidden behind the work, where there is enough."""
+    flops, memory = gpu.half_tflops * 1e12, gpu.memory_gbs * 1e9
+    work = 0.0
+    for kernel, times in kernels.items():
+        ideal = max(kernel.flops / flops, kernel.bytes_moved / memory)
+        work += max(ideal / EFFICIENCY, LAUNCH_SECONDS) * times
+    return max(work, copied_bytes / (gpu.host_gbs * 1e9 * EFFICIENCY))
+
+
+def spread(seconds: float) -> Seconds:
+    """The estimate with what is uncertain about the efficiency."""
+    return Seconds(seconds, seconds * EFFICIENCY / FASTEST, seconds * EFFICIENCY / SLOWEST)
+
+
+@cache
+def known_gpus() -> tuple[GpuPeaks, ...]:
+    """The table, cards of one generation together."""
+    document = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
+    return tuple(GpuPeaks.model_validate(entry) for entry in document["gpus"])
+
+
+def peaks_of(name: str) -> GpuPeaks | None:
+    """The card that a driver's or a person's name means: "NVIDIA GeForce RTX 4090", "rtx4090".
+
+    None where the table does not have it; of two that are named within, the longer.
+    """
+    wanted = _plain(name)
+    found = [gpu for gpu in known_gpus() if _plain(gpu.name) in wanted]
+    return max(found, key=lambda gpu: len(gpu.name), default=None)
+
+
+def require_peaks(name: str) -> GpuPeaks:
+    """As `peaks_of`; raises InvalidRequestError with the closest names."""
+    gpu = peaks_of(name)
+    if gpu is None:
+        names = {_plain(known.name): known.name for known in known_gpus()}
+        close = [names[match] for match in difflib.get_close_matches(_plain(name), names, n=3, cutoff=0.5)]
+        meant = f"did you mean {' or '.join(close)}? " if close else ""
+        raise InvalidRequestError(
+            f"no peaks of a GPU called {name!r} are known",
+            hint=f"{meant}Known are {', '.join(names.values())}; --vram alone plans for the memory",
+        )
+    return gpu
+
+
+def _plain(name: str) -> str:
+    words = re.sub(r"nvidia|geforce|tesla|laptop gpu|graphics|[-_]", " ", name.lower())
+    return "".join(words.split())

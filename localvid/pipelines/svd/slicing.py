@@ -1,0 +1,30 @@
+"""Loops over slices of a clip: all of them go through `slices`, so that a tracer can shorten them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+Slice = tuple[int, int]
+"""`(start, stop)`."""
+
+Walk = Callable[[Sequence[Slice]], Iterator[Slice]]
+"""Goes through slices in order; it may leave out those that it knows to be like others."""
+
+_walk: ContextVar[Walk] = ContextVar("_walk", default=iter)
+
+
+def slices(length: int, size: int) -> Iterator[Slice]:
+    """Slices of at most `size`, in order, as they are asked for."""
+    return _walk.get()([(start, min(start + size, length)) for start in range(0, length, size)])
+
+
+@contextmanager
+def walking(walk: Walk) -> Iterator[None]:
+    """While the context is open, loops over slices go as `walk` goes."""
+    before = _walk.set(walk)
+    try:
+        yield
+    finally:
+        _walk.reset(before)

@@ -1,0 +1,332 @@
+"""A model in a process of its own, here the animatic: it needs no torch, and its clips are real.
+
+What a real diffusion model meets is in tests/e2e/test_model_faults.py.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from faulty_child import VARIABLE, Fault
+
+from localvid import registry
+from localvid.config import Settings
+from localvid.errors import DeviceFailedError, GenerationFailedError, ModelProcessError, NotAvailableError
+from localvid.files import digest
+from localvid.pipelines import hosted
+from localvid.pipelines.hosted import HostedPainter, HostedVideoModel
+from localvid.schemas import KeyframeRequest, ModelInfo, ModelKind, Progress, VideoRequest
+
+TESTS = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _find_the_faulty_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+
+
+@pytest.fixture
+def settings(workspace: Path) -> Settings:
+    return Settings(workspace=workspace, model_stall_seconds=60)
+
+
+@pytest.fixture
+def info(settings: Settings) -> ModelInfo:
+    return registry.get_model("local:animatic", settings, ModelKind.VIDEO)
+
+
+@pytest.fixture
+def clip_request(tmp_path: Path) -> VideoRequest:
+    return VideoRequest(
+        model_id="local:animatic",
+        description="a lighthouse at night",
+        width=64,
+        height=64,
+        num_frames=5,
+        fps=7,
+        seed=1,
+        output=tmp_path / "clip.mp4",
+    )
+
+
+@pytest.fixture
+def model(info: ModelInfo, settings: Settings) -> Iterator[HostedVideoModel]:
+    with HostedVideoModel(info, settings) as model:
+        yield model
+
+
+@pytest.fixture
+def break_it(
+    info: ModelInfo, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., HostedVideoModel]]:
+    """Opens a model whose process meets a fault."""
+    models = []
+
+    def open_model(kind: str, *, times: int = 1, **changes: float) -> HostedVideoModel:
+        folder = tmp_path / "strikes"
+        folder.mkdir()
+        fault = Fault(kind=kind, folder=folder, step=2, times=times)
+        monkeypatch.setenv(VARIABLE, fault.model_dump_json())
+        models.append(
+            HostedVideoModel(info, settings.model_copy(update=changes), target="faulty_child:FaultyModel")
+        )
+        return models[-1]
+
+    yield open_model
+    for model in models:
+        model.close()
+
+
+@pytest.fixture
+def expected(info: ModelInfo, settings: Settings, clip_request: VideoRequest) -> str:
+    """Digest of the clip as the adapter makes it in this process."""
+    output = clip_request.output.with_name("expected.mp4")
+    with registry.open_video_model(info, settings) as model:
+        model.generate(clip_request.model_copy(update={"output": output}))
+    return digest(output)
+
+
+def is_gone(pid: int) -> bool:
+    """No process and no zombie under this number, soon."""
+    return any(not Path(f"/proc/{pid}").exists() or time.sleep(0.01) for _ in range(300))
+
+
+def test_clips_come_from_one_process_that_is_gone_after_close(
+    model: HostedVideoModel, clip_request: VideoRequest, expected: str
+) -> None:
+    pids = []
+    for name in ("one.mp4", "two.mp4"):
+        output = clip_request.output.with_name(name)
+        result = model.generate(clip_request.model_copy(update={"output": output}))
+        assert digest(output) == expected
+        assert result.video.path == output
+        pids.append(model.process.pid)
+    assert pids[0] == pids[1] is not None
+    assert pids[0] != os.getpid()
+    model.close()
+    assert model.process.pid is None
+    assert is_gone(pids[0])
+
+
+def test_loading_starts_the_process_and_is_idempotent(model: HostedVideoModel) -> None:
+    seen: list[Progress] = []
+    model.load(seen.append)
+    pid = model.process.pid
+    model.load()
+    assert model.process.pid == pid is not None
+    assert seen[0].message.startswith("loading ")
+
+
+def test_its_errors_come_back_as_they_were_and_leave_it_well(
+    break_it: Callable[..., HostedVideoModel], clip_request: VideoRequest
+) -> None:
+    model = break_it("fail")
+    with pytest.raises(GenerationFailedError, match="no clip: injected") as caught:
+        model.generate(clip_request)
+    assert caught.value.hint == "try another seed"
+    pid = model.process.pid
+    assert not clip_request.output.exists()
+    model.generate(clip_request)
+    assert model.process.pid == pid is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "changes"),
+    [
+        ("lose_device", "the GPU failed: injected", {}),
+        ("kill", "ended by SIGKILL", {}),
+        ("crash", "ended by SIGSEGV", {}),
+        ("hang", "made no progress for 2 s", {"model_stall_seconds": 2.0}),
+        ("freeze", "gave no sign of life for 3 s", {}),
+    ],
+)
+def test_a_broken_process_is_replaced_and_the_shot_tried_once_more(
+    break_it: Callable[..., HostedVideoModel],
+    clip_request: VideoRequest,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    said: str,
+    changes: dict[str, float],
+) -> None:
+    monkeypatch.setattr(hosted, "_SILENCE_SECONDS", 3.0)
+    pids: list[int | None] = []
+    notices: list[str] = []
+
+    def listen(progress: Progress) -> None:
+        pids.append(model.process.pid)
+        if progress.notice:
+            notices.append(progress.notice)
+
+    model = break_it(kind, **changes)
+    model.generate(clip_request, listen)
+
+    assert digest(clip_request.output) == expected
+    (notice,) = notices
+    assert said in notice
+    assert "once more in a new process" in notice
+    first, last = next(pid for pid in pids if pid), pids[-1]
+    assert first != last
+    assert is_gone(first)
+
+
+@pytest.mark.parametrize(("kind", "error"), [("lose_device", DeviceFailedError), ("kill", ModelProcessError)])
+def test_a_shot_is_not_tried_a_third_time(
+    break_it: Callable[..., HostedVideoModel],
+    clip_request: VideoRequest,
+    expected: str,
+    kind: str,
+    error: type[Exception],
+) -> None:
+    model = break_it(kind, times=2)
+    with pytest.raises(error):
+        model.generate(clip_request)
+    assert not clip_request.output.exists()
+    assert model.process.pid is None
+
+    model.generate(clip_request)  # the next shot finds a new process
+    assert digest(clip_request.output) == expected
+
+
+class StopError(Exception):
+    pass
+
+
+def test_a_stop_keeps_the_process(model: HostedVideoModel, clip_request: VideoRequest, expected: str) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.step == 2:
+            raise error
+
+    error = StopError("enough")
+    model.load()
+    pid = model.process.pid
+    before = sorted(clip_request.output.parent.iterdir())
+    with pytest.raises(StopError) as caught:
+        model.generate(clip_request, stop)
+    assert caught.value is error
+    assert model.process.pid == pid
+    assert sorted(clip_request.output.parent.iterdir()) == before
+
+    model.generate(clip_request)
+    assert digest(clip_request.output) == expected
+
+
+def test_a_stop_that_the_process_does_not_heed_ends_it(
+    break_it: Callable[..., HostedVideoModel], clip_request: VideoRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.step == 2:
+            raise StopError
+
+    monkeypatch.setattr(hosted, "_STOP_SECONDS", 0.5)
+    model = break_it("hang")
+    model.load()
+    pid = model.process.pid
+    assert pid is not None
+    started = time.monotonic()
+    with pytest.raises(StopError):
+        model.generate(clip_request, stop)
+    assert time.monotonic() - started < 10
+    assert model.process.pid is None
+    assert is_gone(pid)
+
+
+def test_an_interrupt_ends_the_process_at_once(model: HostedVideoModel, clip_request: VideoRequest) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.step == 1:
+            raise KeyboardInterrupt
+
+    model.load()
+    pid = model.process.pid
+    assert pid is not None
+    with pytest.raises(KeyboardInterrupt):
+        model.generate(clip_request, interrupt)
+    assert is_gone(pid)
+
+
+def test_a_package_that_is_missing_is_told_as_such(
+    info: ModelInfo, settings: Settings, clip_request: VideoRequest
+) -> None:
+    manifest = info.manifest.model_copy(update={"adapter": "localvid.pipelines.nowhere:Model"})
+    with HostedVideoModel(info.model_copy(update={"manifest": manifest}), settings) as model:
+        with pytest.raises(NotAvailableError, match="local:animatic does not load") as caught:
+            model.generate(clip_request)
+        assert "localvid[diffusion]" in caught.value.hint
+        assert model.process.pid is None
+
+
+def test_a_hosted_painter_paints(settings: Settings, tmp_path: Path) -> None:
+    info = registry.get_model("local:animatic-still", settings, ModelKind.KEYFRAME)
+    request = KeyframeRequest(
+        model_id=info.manifest.id,
+        description="a lighthouse",
+        width=64,
+        height=64,
+        seed=1,
+        output=tmp_path / "hosted.png",
+    )
+    with HostedPainter(info, settings) as painter:
+        painter.paint(request)
+        pid = painter.process.pid
+    with registry.open_painter(info, settings) as painter_here:
+        painter_here.paint(request.model_copy(update={"output": tmp_path / "here.png"}))
+    assert digest(tmp_path / "hosted.png") == digest(tmp_path / "here.png")
+    assert pid is not None
+    assert is_gone(pid)
+
+
+def test_the_hubs_token_stays_here(info: ModelInfo, settings: Settings) -> None:
+    secret = Settings.model_validate({**settings.model_dump(), "hf_token": "hf_canary"})
+    with HostedVideoModel(info, secret) as model:
+        model.load()
+        command = Path(f"/proc/{model.process.pid}/cmdline").read_bytes()
+        assert "hf_canary" not in str(model.process._host._arguments)
+        assert b"hf_canary" not in command
+
+
+SCRIPT = """
+import sys, time
+from localvid import registry
+from localvid.config import Settings
+from localvid.pipelines.hosted import HostedVideoModel
+from localvid.schemas import ModelKind
+settings = Settings(workspace=sys.argv[1])
+model = HostedVideoModel(registry.get_model("local:animatic", settings, ModelKind.VIDEO), settings)
+model.load()
+print(model.process.pid, "torch" in sys.modules, flush=True)
+time.sleep(60)
+"""
+
+
+def test_it_dies_with_its_parent(workspace: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(TESTS.parent)}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(workspace)], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    with parent:
+        assert parent.stdout is not None
+        pid, torch_here = parent.stdout.readline().split()
+        assert Path(f"/proc/{pid}").exists()
+        parent.send_signal(signal.SIGKILL)
+    assert torch_here == "False"
+    assert is_dead(int(pid))
+
+
+def is_dead(pid: int) -> bool:
+    """Gone, or a zombie that whoever inherited it has not reaped: not ours to reap any more."""
+    for _ in range(300):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.01)
+    return False
