@@ -36,24 +36,19 @@ from localvid.schemas import (
     ModelKind,
     OnProgress,
     Progress,
-    Shot,
     Storyboard,
     Transition,
     VideoJob,
     explain,
     ignore_progress,
 )
-from localvid.stages import FilmRun
+from localvid.stages import ANY_STORYBOARD, FilmRun
 from localvid.store import IMAGES, JobLease, Store
 
 logger = logging.getLogger(__name__)
 
 ProgressCallback = Callable[[str, float, int | None], None]
 """The simple form of progress: what is done, percent of the whole film, the shot (from 1) or None."""
-
-
-_ANY_STORYBOARD = Storyboard(shots=(Shot(description="unwritten"),))
-"""Planned in place of one that is not written yet, so that options which fit no storyboard fail at once."""
 
 
 class VideoOrchestrator:
@@ -120,7 +115,7 @@ class VideoOrchestrator:
             # Without a seed of its own a storyboard means the same film each time it is rendered.
             seed = 0 if seed is None else seed
             storyboard = assign_seeds(storyboard, seed)
-        self.plan(storyboard or _ANY_STORYBOARD, options, prompt=prompt)
+        self.plan(storyboard or ANY_STORYBOARD, options, prompt=prompt)
         if seed is None:
             seed = secrets.randbelow(MAX_SEED + 1)
         return self.store.create_job(prompt=prompt, options=options, seed=seed, storyboard=storyboard)
@@ -155,7 +150,7 @@ class VideoOrchestrator:
         """
         prompt, seed = intake.checked_prompt(prompt, storyboard), intake.checked_seed(seed)
         storyboard, options = self._settle(storyboard, options, keep=lambda path: path)
-        planned = assign_seeds(storyboard or _ANY_STORYBOARD, seed or 0)
+        planned = assign_seeds(storyboard or ANY_STORYBOARD, seed or 0)
         plan = self.plan(planned, options, prompt=prompt)
         return options, plan if storyboard else None
 

@@ -23,11 +23,15 @@ from localvid.media.join import join_clips
 from localvid.media.metadata import RECORD
 from localvid.pipelines.base import KeyframePainter, VideoModel
 from localvid.planning import FilmPlan, ShotPlan, Step, StepKind, assign_seeds, storyboard_step
-from localvid.schemas import ModelKind, OnProgress, Progress, Stage, Storyboard, VideoRequest
+from localvid.schemas import ModelKind, OnProgress, Progress, Shot, Stage, Storyboard, VideoRequest
 from localvid.store import JobLease, Store
 
 _WEIGHTS = {StepKind.STORYBOARD: 6.0, StepKind.KEYFRAME: 6.0, StepKind.LATENTS: 40.0, StepKind.CLIP: 10.0}
 """Rough shares of the time that a kind of step takes; 1 for all others. Only the bar depends on them."""
+
+
+ANY_STORYBOARD = Storyboard(shots=(Shot(description="unwritten"),))
+"""Planned in place of one that is not written yet, so that options which fit no storyboard fail at once."""
 
 
 class FilmRun:
@@ -57,6 +61,7 @@ class FilmRun:
 
     def film(self) -> Path:
         """Run what is missing, stage by stage, and put the film where the user wants it."""
+        self._refuse_early()
         storyboard = self._write_storyboard()
         plan = self._make_plan(storyboard)
         for note in plan.notes:
@@ -69,6 +74,15 @@ class FilmRun:
         else:
             self._bar.only(plan.film)
         return self._deliver(self._join(plan))
+
+    def _refuse_early(self) -> None:
+        """Before a storyboard and keyframes are made for clips that this machine cannot hold."""
+        plan = self._make_plan(self._lease.job.storyboard or ANY_STORYBOARD)
+        missing = (shot.clip_request for shot in plan.shots if self._store.find(shot.clip.key) is None)
+        request = next(missing, None)
+        if request is not None:
+            info = registry.get_model(request.model_id, self._settings, ModelKind.VIDEO)
+            registry.check_fits(info, self._settings, request)
 
     # --- stages ----------------------------------------------------------------------------------
 

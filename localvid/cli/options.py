@@ -149,7 +149,9 @@ class FilmFlags:
     ] = None
     decode_chunk_size: Annotated[
         int | None,
-        option("--decode-chunk-size", metavar="N", help="SVD: decode so few frames together; a seam may show."),
+        option(
+            "--decode-chunk-size", metavar="N", help="SVD: decode so few frames together; seams may show."
+        ),
     ] = None
     seed: Annotated[int | None, seed_option("The same seed and words give the same film.")] = None
     metadata: Annotated[

@@ -117,6 +117,12 @@ class VideoModel(_Model, ABC):
         with writing(output) as partial:
             self._write_latents(request, partial, on_progress)
 
+    def check_fits(self, request: VideoRequest) -> None:
+        """Raise CapabilityError, with what would fit, if this machine's memory cannot hold the request.
+
+        It may take seconds, and loads no weights.
+        """
+
     def announce(self, request: VideoRequest) -> None:
         """Say what `generate` will be asked for next, so that work may begin beside the present clip's.
 

@@ -31,6 +31,7 @@ from localvid.schemas import (
 CHILD = "localvid.pipelines.hosted_child:HostedModel"
 _SILENCE_SECONDS = 120.0
 """A process that is swapping, or importing on a slow disk, may give no sign of life for a while."""
+_CHECK_SECONDS = 300.0
 _STOP_SECONDS = 10.0
 """Most that a stop waits for the end of a step, so that the loaded networks are kept; then the process is
 killed."""
@@ -86,6 +87,11 @@ class ModelProcess:
 
         self._twice(work, on_progress)
 
+    def check_fits(self, request: VideoRequest) -> None:
+        """Have the adapter check the request. Raises CapabilityError, ModelProcessError."""
+        arguments = {"request": request.model_dump(mode="json")}
+        self._host.call("check_fits", arguments, timeout_seconds=_CHECK_SECONDS)
+
     def close(self) -> None:
         """End the process, which returns its memory; idempotent."""
         self._host.close()
@@ -130,6 +136,9 @@ class HostedVideoModel(VideoModel):
 
     def close(self) -> None:
         self.process.close()
+
+    def check_fits(self, request: VideoRequest) -> None:
+        self.process.check_fits(request)
 
     def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
         self.process.write("write_clip", request, output, on_progress)

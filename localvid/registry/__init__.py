@@ -15,11 +15,12 @@ from localvid.registry.choice import (
     list_models,
     require,
 )
-from localvid.registry.opening import open_painter, open_video_model, open_writer
+from localvid.registry.opening import check_fits, open_painter, open_video_model, open_writer
 
 __all__ = [
     "AUTO",
     "Choice",
+    "check_fits",
     "choose_keyframe_model",
     "choose_video_model",
     "choose_writer",

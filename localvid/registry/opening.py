@@ -7,12 +7,13 @@ from typing import Any
 
 from localvid.config import Settings
 from localvid.errors import NotAvailableError
+from localvid.gpu import detect_cuda
 from localvid.llm.base import StoryboardWriter
 from localvid.pipelines.base import KeyframePainter, VideoModel
 from localvid.pipelines.hosted import HostedPainter, HostedVideoModel
 from localvid.registry.availability import install_command
 from localvid.registry.choice import require
-from localvid.schemas import ModelInfo, ModelKind
+from localvid.schemas import ModelInfo, ModelKind, VideoRequest
 
 
 def open_video_model(info: ModelInfo, settings: Settings) -> VideoModel:
@@ -21,6 +22,16 @@ def open_video_model(info: ModelInfo, settings: Settings) -> VideoModel:
         return HostedVideoModel(info, settings)
     adapter: VideoModel = _construct(info, settings, ModelKind.VIDEO)
     return adapter
+
+
+def check_fits(info: ModelInfo, settings: Settings, request: VideoRequest) -> None:
+    """Raise CapabilityError, with what would fit, if the GPU's memory cannot hold the request.
+
+    Where no GPU is used nothing is checked. In a process of its own, which takes some seconds.
+    """
+    if _is_hosted(info, ModelKind.VIDEO) and settings.device != "cpu" and detect_cuda().gpus:
+        with HostedVideoModel(info, settings) as model:
+            model.check_fits(request)
 
 
 def open_painter(info: ModelInfo, settings: Settings) -> KeyframePainter:

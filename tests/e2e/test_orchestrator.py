@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from localvid import FilmOptions, Progress, Settings, Shot, Storyboard, VideoJob, VideoOrchestrator
+from localvid import FilmOptions, Progress, Settings, Shot, Storyboard, VideoJob, VideoOrchestrator, registry
 from localvid.errors import (
     CapabilityError,
     InvalidImageError,
@@ -19,7 +19,7 @@ from localvid.errors import (
 from localvid.media import probe
 from localvid.media.decode import read_frames
 from localvid.media.metadata import read_record
-from localvid.schemas import FilmRecord, JobStatus, Stage
+from localvid.schemas import FilmRecord, JobStatus, ModelInfo, Stage, VideoRequest
 from localvid.store import Store
 
 SMALL = FilmOptions(width=128, height=72, num_frames=8, fps=8, llm="outline", model="local:animatic")
@@ -355,6 +355,22 @@ class TestWithATinySvd:
         assert probe(job.output_video_path).num_frames == 8
         sampled = [r.shot for r in listener.reports if "sampling" in r.message and not r.cached and r.step]
         assert set(sampled) == {2}
+
+    def test_what_does_not_fit_is_refused_before_anything_is_made(
+        self, orchestrator: VideoOrchestrator, options: FilmOptions, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(info: ModelInfo, _settings: Settings, request: VideoRequest) -> None:
+            raise CapabilityError(
+                f"{info.manifest.id} does not fit at {request.width}x{request.height}", hint="less"
+            )
+
+        monkeypatch.setattr(registry, "check_fits", refuse)
+        job = orchestrator.create_job(prompt="a forest", max_shots=2, options=options)
+        with pytest.raises(CapabilityError, match="local:svd-xt does not fit at 64x64"):
+            orchestrator.execute_job(job.id)
+        job = orchestrator.store.get_job(job.id)
+        assert job.storyboard is None
+        assert "does not fit" in job.error
 
     def test_frames_beyond_the_model_are_refused(
         self, orchestrator: VideoOrchestrator, options: FilmOptions

@@ -13,7 +13,7 @@ from localvid.errors import CapabilityError, InvalidImageError
 from localvid.media.encode import ClipWriter
 from localvid.media.look import ClipLook
 from localvid.pipelines.base import VideoModel
-from localvid.pipelines.diffusion import free_memory, guarded, use_threads
+from localvid.pipelines.diffusion import choose_device, free_memory, guarded, use_threads
 from localvid.pipelines.svd.ladder import ClipSize, ClipStage, Ladder
 from localvid.pipelines.svd.latents import read_latents, write_latents
 from localvid.pipelines.svd.pixels import judge
@@ -46,6 +46,9 @@ class StableVideoDiffusion(VideoModel):
     def load(self, on_progress: OnProgress = ignore_progress) -> None:
         """Load the networks. Raises NotAvailableError, OutOfMemoryError."""
         self._open_engine(on_progress)
+
+    def check_fits(self, request: VideoRequest) -> None:
+        self._choose(request, self._sampling(request), choose_device(self.settings))
 
     def close(self) -> None:
         if self._engine is not None:
@@ -103,14 +106,21 @@ class StableVideoDiffusion(VideoModel):
         self, engine: SvdEngine, request: VideoRequest, sampling: SamplingSettings, report: _Report
     ) -> _Clip:
         """The clip under the plan for its size: chosen once, and remembered from one clip to the next."""
+        report.say("planning")
+        return _Clip(engine, request, sampling, report, self._choose(request, sampling, engine.device))
+
+    def _choose(self, request: VideoRequest, sampling: SamplingSettings, device: torch.device) -> Choice:
+        # Not before: it imports diffusers.
         from localvid.pipelines.svd.choice import choose
 
         size = ClipSize(width=request.width, height=request.height, num_frames=request.num_frames)
         if (size, sampling) not in self._choices:
-            report.say("planning")
-            choice = choose(self.info, self.settings, engine.device, size, sampling)
+            choice = guarded(
+                lambda: choose(self.info, self.settings, device, size, sampling),
+                out_of_memory_hint="free some memory first",
+            )
             self._choices[size, sampling] = choice
-        return _Clip(engine, request, sampling, report, size, self._choices[size, sampling])
+        return self._choices[size, sampling]
 
 
 class _Clip:
@@ -122,7 +132,6 @@ class _Clip:
         request: VideoRequest,
         sampling: SamplingSettings,
         report: _Report,
-        size: ClipSize,
         choice: Choice,
     ) -> None:
         self._engine = engine
@@ -132,7 +141,7 @@ class _Clip:
         self._choice = choice
         self._ladder = Ladder(
             choice.plan,
-            size,
+            choice.size,
             on_rung=lambda rung: report.notice(rung.notice),
             on_success=choice.remember,
             on_host=engine.device.type == "cpu",

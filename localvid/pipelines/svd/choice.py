@@ -31,6 +31,7 @@ class Choice(NamedTuple):
     """A plan, and what is to be told of how it went."""
 
     plan: EnginePlan
+    size: ClipSize
     remember: Callable[[EnginePlan], None]
     """Takes a lower plan that got through after memory ran out."""
     record: Callable[[float], None]
@@ -47,7 +48,7 @@ def choose(
     """
     if device.type != "cuda":
         plan = _as_asked(_CPU_PLAN, settings, sampling)
-        return Choice(plan, remember=lambda _plan: None, record=lambda _seconds: None)
+        return Choice(plan, size, remember=lambda _plan: None, record=lambda _seconds: None)
     name = torch.cuda.get_device_name(device)
     budget = _budget(device, settings)
     clip = _planned(info, settings, size, sampling, gpu=name, budget=budget)
@@ -61,6 +62,7 @@ def choose(
 
     return Choice(
         plan=lower_of(plan, known) if known else plan,
+        size=size,
         remember=lambda lower: remembered.remember(key, lower, budget_bytes=budget),
         record=record,
     )

@@ -268,7 +268,8 @@ def _choose(
         unet = _first(_UNET, partial(_step_bytes, rehearsal, weights), vram_bytes)
         if unet is None:
             continue
-        decoder = _first(decoders, partial(_decode_bytes, rehearsal, weights), vram_bytes)
+        possible = _decodes(rehearsal, decoders, vram_bytes)
+        decoder = _first(possible, partial(_decode_bytes, rehearsal, weights), vram_bytes)
         if decoder is not None:
             return _Choice(weights, unet, decoder)
     return None
@@ -280,6 +281,13 @@ def _step_bytes(rehearsal: Rehearsal, weights: Weights, slices: UNetSlices) -> i
 
 def _decode_bytes(rehearsal: Rehearsal, weights: Weights, slices: DecoderSlices) -> int:
     return rehearsal.decode(slices, weights).peak_bytes
+
+
+def _decodes(
+    rehearsal: Rehearsal, decoders: tuple[DecoderSlices, ...], vram_bytes: int | None
+) -> tuple[DecoderSlices, ...]:
+    """Those whose feature maps alone do not forbid them, so that nobody waits for their rehearsal."""
+    return tuple(slices for slices in decoders if _fits(rehearsal.least_map_bytes(slices), vram_bytes))
 
 
 def _attempts(size: ClipSize) -> Iterator[tuple[Weights, tuple[DecoderSlices, ...]]]:

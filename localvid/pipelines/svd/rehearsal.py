@@ -89,6 +89,17 @@ class Rehearsal:
             return sum(sizes)
         return sorted(sizes)[-2]  # the largest is taken apart
 
+    def least_map_bytes(self, slices: DecoderSlices) -> int:
+        """Of the decoder's maps, what the device holds at least: known without a rehearsal.
+
+        On the device there is one of the last level; where all frames are taken together, a convolution's
+        input and result, too.
+        """
+        frames = min(self._num_frames, slices.chunk_frames or self._num_frames)
+        maps = 3 if slices.frames >= frames else int(slices.maps is Maps.DEVICE)
+        channels = self._networks.vae.config.block_out_channels[0]
+        return maps * frames * self._image[0] * self._image[1] * channels * self._dtype.itemsize
+
     # --- the device -----------------------------------------------------------------------------
 
     def _once(

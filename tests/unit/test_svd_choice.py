@@ -1,0 +1,103 @@
+"""Which plan is taken on a card: the planner runs for real, only the card's facts are stood in for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from fixtures_tiny import TINY_SAMPLING, svd_info
+
+from localvid.config import Settings
+from localvid.errors import CapabilityError
+from localvid.pipelines.svd.choice import choose
+from localvid.pipelines.svd.ladder import ClipSize
+from localvid.pipelines.svd.measured import read_measured
+from localvid.pipelines.svd.plan import Attention, Weights
+from localvid.schemas import ModelInfo
+
+GIB = 2**30
+SIZE = ClipSize(width=64, height=64, num_frames=4)
+CUDA = torch.device("cuda", 0)
+
+
+@pytest.fixture
+def info(tiny_svd: Path) -> ModelInfo:
+    return svd_info(tiny_svd)
+
+
+@pytest.fixture
+def settings(workspace: Path) -> Settings:
+    return Settings(workspace=workspace)
+
+
+@pytest.fixture
+def free_bytes(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """What the card says is free; tests change it."""
+    free = {"bytes": 8 * GIB}
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _device: "NVIDIA GeForce RTX 4090")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (free["bytes"], 24 * GIB))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _device: 0)
+    return free
+
+
+@pytest.mark.usefixtures("free_bytes")
+def test_what_fits_is_not_sliced(info: ModelInfo, settings: Settings) -> None:
+    plan = choose(
+        info, settings, CUDA, SIZE, TINY_SAMPLING.model_copy(update={"decode_chunk_size": None})
+    ).plan
+
+    assert plan.weights is Weights.RESIDENT
+    assert plan.exact
+
+
+@pytest.mark.usefixtures("free_bytes")
+def test_what_is_the_users_is_taken_from_the_settings(info: ModelInfo, settings: Settings) -> None:
+    asked = settings.model_copy(update={"attention": "xformers", "compile_models": True})
+
+    plan = choose(info, asked, CUDA, SIZE, TINY_SAMPLING).plan
+
+    assert (plan.attention, plan.compile, plan.fp8) == (Attention.XFORMERS, True, False)
+    assert plan.decoder.chunk_frames == TINY_SAMPLING.decode_chunk_size
+
+
+def test_what_cannot_fit_is_refused(info: ModelInfo, settings: Settings, free_bytes: dict[str, int]) -> None:
+    free_bytes["bytes"] = GIB // 2  # a CUDA context alone takes that
+
+    with pytest.raises(CapabilityError, match="does not fit"):
+        choose(info, settings, CUDA, SIZE, TINY_SAMPLING)
+
+
+@pytest.mark.usefixtures("free_bytes")
+def test_a_limit_of_the_users_holds(info: ModelInfo, settings: Settings) -> None:
+    with pytest.raises(CapabilityError, match="does not fit"):
+        choose(info, settings.model_copy(update={"vram_gib": 0.5}), CUDA, SIZE, TINY_SAMPLING)
+
+
+def test_a_plan_that_got_through_is_taken_until_there_is_more_memory(
+    info: ModelInfo, settings: Settings, free_bytes: dict[str, int]
+) -> None:
+    first = choose(info, settings, CUDA, SIZE, TINY_SAMPLING)
+    first.remember(first.plan.model_copy(update={"weights": Weights.STREAM}))
+
+    assert choose(info, settings, CUDA, SIZE, TINY_SAMPLING).plan.weights is Weights.STREAM
+    free_bytes["bytes"] *= 2
+    assert choose(info, settings, CUDA, SIZE, TINY_SAMPLING).plan.weights is Weights.RESIDENT
+
+
+@pytest.mark.usefixtures("free_bytes")
+def test_seconds_are_recorded_beside_the_first_prediction(info: ModelInfo, settings: Settings) -> None:
+    choose(info, settings, CUDA, SIZE, TINY_SAMPLING).record(10.0)
+    choose(info, settings, CUDA, SIZE, TINY_SAMPLING).record(10.0)
+
+    first, second = read_measured(settings.workspace)
+    assert first.seconds == 10.0
+    # What was measured mends the next estimate, and is not measured against the mended one.
+    assert second.predicted_seconds == pytest.approx(first.predicted_seconds)
+
+
+def test_a_processor_needs_no_planner(info: ModelInfo, settings: Settings) -> None:
+    choice = choose(info, settings, torch.device("cpu"), SIZE, TINY_SAMPLING)
+
+    assert choice.plan.weights is Weights.RESIDENT
+    assert choice.plan.decoder.chunk_frames == TINY_SAMPLING.decode_chunk_size
