@@ -140,6 +140,8 @@ def exhaust_every_stage(fault: Fault) -> None:
     met: list[Ladder] = []
 
     def run(self: Ladder, stage: ClipStage, work: Callable[[EnginePlan], Any]) -> Any:
+        self._on_host = False  # all rungs, as on a GPU
+
         def exhausted(plan: EnginePlan) -> Any:
             struck = fault.folder / stage.value
             if struck.exists() or self in met:
