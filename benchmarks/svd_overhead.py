@@ -1,12 +1,13 @@
-"""What localvid's adapter costs over diffusers' bare pipeline: the same clip made both ways, in turns.
+"""localvid's adapter and engine beside diffusers' bare pipeline: the same clip made both ways, in turns.
 
     python benchmarks/svd_overhead.py
 
 Bare: `StableVideoDiffusionPipeline(...)` → frames → `ClipWriter` → mp4. Adapter: `StableVideoDiffusion
-.generate`, which beside that reports progress, checks for numbers that are none, flushes the file to
-disk, renames and probes it. The same random tiny model, image, settings, seed, number of threads; the two
-clips must hold the same frames. The overhead is the median of the rounds' own ratios, for the two runs of
-a round meet about the same load; which of the two goes first alternates.
+.generate`, which runs localvid's engine under its plan for processors and beside that reports progress,
+checks the pixels, flushes the file to disk, renames and probes it. The same random tiny model, image,
+settings, seed, number of threads; the two clips must hold the same frames, but for rounding. The difference
+is the median of the rounds' own ratios, for the two runs of a round meet about the same load; which of the
+two goes first alternates. Below zero localvid is faster; the most that it may be slower is 5 %.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 import av
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from localvid.config import Settings
@@ -35,7 +37,12 @@ from localvid.schemas import SamplingSettings, VideoRequest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+Frames = NDArray[np.uint8]
+
 WIDTH, HEIGHT, NUM_FRAMES, FPS, SEED = 192, 128, 8, 7, 1
+MEAN_DIFFERENCE = 2.0
+"""Of 255, after encoding: noise makes the encoder choose otherwise by a rounding (0.8 was seen); a clip that
+is shifted by one frame is 27 away."""
 SAMPLING = SamplingSettings(
     num_inference_steps=3,
     motion_bucket_id=127,
@@ -68,7 +75,7 @@ def main() -> int:
         )
         for clock in ("wall", "processor")
     )
-    print(f"overhead       wall {wall:+.1%}, processor {processor:+.1%}")
+    print(f"difference     wall {wall:+.1%}, processor {processor:+.1%}")
     return 0 if max(wall, processor) < 0.05 else 1
 
 
@@ -113,12 +120,19 @@ def measure(folder: Path, *, rounds: int) -> tuple[Times, Times]:
         outputs = {way: folder / f"{way}.mp4" for way in ways}
         for way, output in outputs.items():
             ways[way](output)
-        assert np.array_equal(decoded(outputs["bare"]), decoded(outputs["adapter"]))
+        check_alike(decoded(outputs["bare"]), decoded(outputs["adapter"]))
         for number in range(rounds):
             for way in ("bare", "adapter") if number % 2 else ("adapter", "bare"):
                 outputs[way].unlink()
                 times[way].add(partial(ways[way], outputs[way]))
     return times["bare"], times["adapter"]
+
+
+def check_alike(one: Frames, other: Frames) -> None:
+    """Raises ValueError unless the clips differ by no more than rounding does after encoding."""
+    difference = np.abs(one.astype(np.int16) - other)
+    if difference.mean() > MEAN_DIFFERENCE:
+        raise ValueError(f"the clips differ, on average by {difference.mean():.2f} of 255")
 
 
 def load_bare(directory: Path) -> Any:
@@ -169,7 +183,7 @@ def make_by_adapter(model: StableVideoDiffusion, image: Path, output: Path) -> N
     )
 
 
-def decoded(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def decoded(path: Path) -> Frames:
     with av.open(str(path)) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
