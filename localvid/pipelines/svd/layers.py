@@ -85,20 +85,7 @@ class Moments:
         rows, channels = values.shape[0], values.shape[-1]
         flat = values.reshape(rows, -1, channels)
         step = max(1, _MOMENTS_AT_ONCE // (rows * channels))
-        return _merged([self._of(part) for part in torch.split(flat, step, dim=1)])
-
-    def _of(self, values: Tensor) -> _Part:
-        rows, count, channels = values.shape
-        # Around a value of each channel, so that squares of a large mean do not swallow the variance.
-        pivot = values[:, :1].float()
-        single = values - pivot if values.dtype == torch.float32 else values.float().sub_(pivot)
-        means = single.sum(1) / count
-        variances = (single.square_().sum(1) / count - means.square()).clamp_(min=0)
-        means = (means + pivot.squeeze(1)).view(rows, self._groups, -1)
-        mean = means.mean(2)
-        spread = (means - mean.unsqueeze(2)).square_()
-        width = channels // self._groups
-        return count * width, mean, (variances.view_as(means) + spread).mean(2)
+        return _merged([_part_of(part, self._groups) for part in torch.split(flat, step, dim=1)])
 
 
 _Part = tuple[int, Tensor, Tensor]
@@ -107,6 +94,20 @@ over all of a map, which would cost digits."""
 
 _MOMENTS_AT_ONCE = 2**21
 """Values that are taken in together: few enough to stay in a processor's cache in single precision."""
+
+
+def _part_of(values: Tensor, groups: int) -> _Part:
+    rows, count, channels = values.shape
+    # Around a value of each channel, so that squares of a large mean do not swallow the variance.
+    pivot = values[:, :1].float()
+    single = values - pivot if values.dtype == torch.float32 else values.float().sub_(pivot)
+    means = single.sum(1) / count
+    variances = (single.square_().sum(1) / count - means.square()).clamp_(min=0)
+    means = (means + pivot.squeeze(1)).view(rows, groups, -1)
+    mean = means.mean(2)
+    spread = (means - mean.unsqueeze(2)).square_()
+    width = channels // groups
+    return count * width, mean, (variances.view_as(means) + spread).mean(2)
 
 
 def _merged(parts: list[_Part]) -> _Part:

@@ -8,7 +8,7 @@ numbers stay the same. Only then are frames decoded in chunks, which shows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -24,7 +24,7 @@ from localvid.pipelines.svd.plan import (
     UNetSlices,
     Weights,
 )
-from localvid.pipelines.svd.roofline import GpuPeaks, seconds_on, spread
+from localvid.pipelines.svd.roofline import GpuPeaks, seconds_on
 from localvid.schemas import Frozen, ModelInfo
 
 if TYPE_CHECKING:
@@ -66,10 +66,12 @@ _DECODER_ON_HOST = (
 _CHUNKS = (8, 4, 2, 1)
 _VIDEO_BITS = 1
 """Of a pixel in a clip's file: H.264 of good quality takes less."""
-_MEASURED_SPREAD = 1.15
-"""By how much clips of a size that was measured differ from one another. A guess."""
+_SPREAD = 1.5
+"""By how much a time may be longer or shorter than its estimate: a guess, see `roofline`."""
 _SCALED_SPREAD = 1.3
-"""As above, where only other sizes were measured."""
+"""As above, where clips of other sizes were measured. A guess."""
+_MEASURED_SPREAD = 1.15
+"""As above, where clips of this size were. A guess."""
 _ROUND = 64
 """Sizes that are proposed are multiples of so many pixels."""
 
@@ -212,16 +214,35 @@ class ClipPlanner:
         )
 
     def _largest_size(self, vram_bytes: int) -> ClipSize | None:
-        """The largest size of about this shape that fits, found by halving: a larger one never takes less."""
+        """The largest size of about this shape that fits.
+
+        A peak is nearly a constant and so much a pixel, so the search starts where a line through the size
+        that was asked for and the smallest one says.
+        """
         sizes = _smaller_sizes(self._size)
-        low, high = 0, len(sizes)
-        while low < high:
-            middle = (low + high) // 2
-            if _choose(self._rehearse(sizes[middle]), sizes[middle], vram_bytes, only=Weights.STREAM):
-                high = middle
-            else:
-                low = middle + 1
-        return sizes[low] if low < len(sizes) else None
+        needed = cache(self._least_needed)
+        if not sizes or needed(sizes[-1]) > vram_bytes:
+            return None
+        small, large = sizes[-1], self._size
+        slope = (needed(large) - needed(small)) / max(1, _pixels(large) - _pixels(small))
+        room = _pixels(small) + (vram_bytes - needed(small)) / max(slope, 1e-9)
+        index = next((i for i, size in enumerate(sizes) if _pixels(size) <= room), len(sizes) - 1)
+        while needed(sizes[index]) > vram_bytes:
+            index += 1
+        while index > 0 and needed(sizes[index - 1]) <= vram_bytes:
+            index -= 1
+        return sizes[index]
+
+    def _least_needed(self, size: ClipSize) -> int:
+        """Memory of a card on which a clip of that size fits in the smallest slices."""
+        rehearsal, weights = self._rehearse(size), Weights.STREAM
+        peak = max(
+            rehearsal.clip(weights).peak_bytes,
+            rehearsal.encode(weights).peak_bytes,
+            rehearsal.step(_UNET[-1], weights).peak_bytes,
+            rehearsal.decode(_DECODER_ON_HOST[-1], weights).peak_bytes,
+        )
+        return peak + margin_for(peak).total_bytes
 
 
 class _Choice(NamedTuple):
@@ -256,21 +277,20 @@ def _build(source: Path | None) -> Networks:
 # --- the choice --------------------------------------------------------------------------------------
 
 
-def _choose(
-    rehearsal: Rehearsal, size: ClipSize, vram_bytes: int | None, *, only: Weights | None = None
-) -> _Choice | None:
+def _choose(rehearsal: Rehearsal, size: ClipSize, vram_bytes: int | None) -> _Choice | None:
     """The first of each stage's settings that fits, under the first kind of weights for which all do."""
     for weights, decoders in _attempts(size):
-        if only not in (None, weights) or not _fits(rehearsal.least_bytes(weights), vram_bytes):
+        if not _fits(rehearsal.least_bytes(weights), vram_bytes):
             continue
         if not all(_fits(run(weights).peak_bytes, vram_bytes) for run in (rehearsal.clip, rehearsal.encode)):
             continue
-        unet = _first(_UNET, partial(_step_bytes, rehearsal, weights), vram_bytes)
-        if unet is None:
-            continue
+        # The decoder first: its rehearsal is the shorter, and it is what mostly does not fit.
         possible = _decodes(rehearsal, decoders, vram_bytes)
         decoder = _first(possible, partial(_decode_bytes, rehearsal, weights), vram_bytes)
-        if decoder is not None:
+        if decoder is None:
+            continue
+        unet = _first(_UNET, partial(_step_bytes, rehearsal, weights), vram_bytes)
+        if unet is not None:
             return _Choice(weights, unet, decoder)
     return None
 
@@ -312,11 +332,14 @@ def _first(
     return next((slices for slices in settings if _fits(peak(slices), vram_bytes)), None)
 
 
+def _pixels(size: ClipSize) -> int:
+    return size.width * size.height
+
+
 def _smaller_sizes(size: ClipSize) -> list[ClipSize]:
     """Sizes of about the same shape, the largest first."""
-    steps = range(size.width - size.width % _ROUND - (size.width % _ROUND == 0) * _ROUND, 0, -_ROUND)
     found = []
-    for width in steps:
+    for width in range((size.width - 1) // _ROUND * _ROUND, 0, -_ROUND):
         height = max(_ROUND, round(width * size.height / size.width / _ROUND) * _ROUND)
         found.append(ClipSize(width=width, height=min(height, size.height), num_frames=size.num_frames))
     return found
@@ -356,10 +379,9 @@ def _assemble(
 ) -> ClipPlan:
     stages = tuple(_planned(stage, gpu, calibration.factor) for stage in taken)
     peak = max(stage.peak_bytes for stage in stages)
-    seconds = spread(sum(stage.seconds for stage in stages))
+    seconds, ends = sum(stage.seconds for stage in stages), _SPREAD
     if calibration.num_clips:
         ends = _MEASURED_SPREAD if calibration.same_size else _SCALED_SPREAD
-        seconds = seconds._replace(low=seconds.likely / ends, high=seconds.likely * ends)
     download = 0 if info.source is not None else info.manifest.total_bytes
     return ClipPlan(
         model_id=info.manifest.id,
@@ -371,9 +393,9 @@ def _assemble(
         host_bytes=max(stage.trace.host_peak_bytes for stage in taken),
         stages=stages,
         flops=sum(stage.flops for stage in stages),
-        seconds=seconds.likely,
-        seconds_low=seconds.low,
-        seconds_high=seconds.high,
+        seconds=seconds,
+        seconds_low=seconds / ends,
+        seconds_high=seconds * ends,
         calibration=calibration,
         download_bytes=download,
         disk_bytes=download + _clip_bytes(settings),

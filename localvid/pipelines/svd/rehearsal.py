@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from localvid.pipelines.svd import decoder, layers
+from localvid.pipelines.svd import decoder, layers, transformers
 from localvid.pipelines.svd.architecture import Networks, weight_bytes
 from localvid.pipelines.svd.decoder import decode
 from localvid.pipelines.svd.encoder import encode_image
@@ -30,8 +30,10 @@ _REPEATED = (
     (layers, "spatial_resnet"),
     (layers, "frame_norm_silu"),
     (layers, "_merged"),
-    (layers.Moments, "_of"),
+    (layers, "_part_of"),
     (decoder, "frame_norm_silu"),
+    (transformers, "spatial_block"),
+    (transformers, "temporal_block"),
 )
 """What is called most often; a test holds that tracing without them gives the same."""
 
@@ -97,7 +99,7 @@ class Rehearsal:
         """
         frames = min(self._num_frames, slices.chunk_frames or self._num_frames)
         maps = 3 if slices.frames >= frames else int(slices.maps is Maps.DEVICE)
-        channels = self._networks.vae.config.block_out_channels[0]
+        channels: int = self._networks.vae.config.block_out_channels[0]
         return maps * frames * self._image[0] * self._image[1] * channels * self._dtype.itemsize
 
     # --- the device -----------------------------------------------------------------------------

@@ -4,10 +4,11 @@ An operation takes as long as its multiplications at the peak of the tensor core
 of the memory, whichever is longer, and no less than it takes to launch. Real kernels reach a part of that,
 which is taken from published times of the same clip (1024x576, 25 frames, 25 steps, diffusers as it comes):
 
-- A100: 39.9 s (diffusers' pipeline, in OneDiff's benchmark); the roofline gives 24.2 s, so 0.61 of it;
-- RTX 4080: 83 s (in stable-fast's benchmark); the roofline gives 65.7 s, so 0.79 of it.
+- A100: 39.9 s (diffusers' pipeline, in OneDiff's benchmark); the roofline gives 22.6 s, so 0.57 of it;
+- RTX 4080: 83 s (in stable-fast's benchmark); the roofline gives 62.3 s, so 0.75 of it.
 
-No more than these two are known, so an estimate is made with their mean and given with both as its ends.
+An estimate is made with their mean. Two clips are few, and the engine's kernels are others than diffusers':
+whoever shows an estimate says how unsure it is.
 """
 
 from __future__ import annotations
@@ -24,10 +25,8 @@ from typing import NamedTuple
 from localvid.errors import InvalidRequestError
 from localvid.schemas import Frozen
 
-SLOWEST, FASTEST = 0.61, 0.79
-"""Parts of the roofline that were reached, as above."""
-
-EFFICIENCY = math.sqrt(SLOWEST * FASTEST)
+EFFICIENCY = math.sqrt(0.57 * 0.75)
+"""Part of the roofline that is reached: the mean of those above."""
 
 LAUNCH_SECONDS = 5e-6
 """What a kernel takes at least: torch hands out some hundred thousand a second. An estimate; no GPU was at
@@ -56,14 +55,6 @@ class Kernel(NamedTuple):
     """Every operand read once, every result written once."""
 
 
-class Seconds(NamedTuple):
-    """An estimate and its ends."""
-
-    likely: float
-    low: float
-    high: float
-
-
 def seconds_on(gpu: GpuPeaks, kernels: Counter[Kernel], *, copied_bytes: int = 0) -> float:
     """Likely seconds; copies between host and device are hidden behind the work, where there is enough."""
     flops, memory = gpu.half_tflops * 1e12, gpu.memory_gbs * 1e9
@@ -72,11 +63,6 @@ def seconds_on(gpu: GpuPeaks, kernels: Counter[Kernel], *, copied_bytes: int = 0
         ideal = max(kernel.flops / flops, kernel.bytes_moved / memory)
         work += max(ideal / EFFICIENCY, LAUNCH_SECONDS) * times
     return max(work, copied_bytes / (gpu.host_gbs * 1e9 * EFFICIENCY))
-
-
-def spread(seconds: float) -> Seconds:
-    """The estimate with what is uncertain about the efficiency."""
-    return Seconds(seconds, seconds * EFFICIENCY / FASTEST, seconds * EFFICIENCY / SLOWEST)
 
 
 @cache
@@ -89,11 +75,11 @@ def known_gpus() -> tuple[GpuPeaks, ...]:
 def peaks_of(name: str) -> GpuPeaks | None:
     """The card that a driver's or a person's name means: "NVIDIA GeForce RTX 4090", "rtx4090".
 
-    None where the table does not have it; of two that are named within, the longer.
+    None where the table does not have it. Cards for laptops share names with faster ones and are not meant.
     """
+    by_name = {_plain(gpu.name): gpu for gpu in known_gpus()}
     wanted = _plain(name)
-    found = [gpu for gpu in known_gpus() if _plain(gpu.name) in wanted]
-    return max(found, key=lambda gpu: len(gpu.name), default=None)
+    return by_name.get(wanted) or by_name.get(_VARIANT.sub("", wanted))
 
 
 def require_peaks(name: str) -> GpuPeaks:
@@ -110,6 +96,9 @@ def require_peaks(name: str) -> GpuPeaks:
     return gpu
 
 
+_VARIANT = re.compile(r"(sxm\d?|pcie|nvl|hbm\d\w?|\d+gb)+$")
+"""What a driver adds to the name of a card for servers: "A100-SXM4-80GB"."""
+
+
 def _plain(name: str) -> str:
-    words = re.sub(r"nvidia|geforce|tesla|laptop gpu|graphics|[-_]", " ", name.lower())
-    return "".join(words.split())
+    return re.sub(r"nvidia|geforce|tesla|[\s_-]", "", name.lower())

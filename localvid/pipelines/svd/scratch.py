@@ -6,6 +6,7 @@ precision. Read in torch 2.13's source (aten/src/ATen/native).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -41,8 +42,14 @@ def cuda_scratch(func: Any, args: tuple[Any, ...]) -> int:
 
 
 def cpu_scratch(func: Any, args: tuple[Any, ...]) -> int:
-    """As on a CPU: its normalisation takes channels last as they come."""
+    """As on one thread of a CPU, in single precision.
+
+    Its normalisation takes channels last as they come, and a convolution over time unfolds its operand.
+    """
     packet = func.overloadpacket
+    if packet is _aten.convolution and args[0].ndim == 5:
+        taps: int = math.prod(args[1].shape[2:])
+        return cuda_scratch(func, args) + nbytes(args[0]) * taps
     if packet is _aten.native_group_norm and args[0].is_contiguous(memory_format=_format(args[0])):
         return 0
     return cuda_scratch(func, args)
@@ -64,12 +71,14 @@ def _format(tensor: torch.Tensor) -> torch.memory_format:
     return last
 
 
+def convolution_layout(inputs: torch.Tensor, weight: torch.Tensor) -> torch.memory_format:
+    """As cuDNN and oneDNN are called: channels last if either operand has them so, and the result, too."""
+    found = [layout for layout in map(_format, (inputs, weight)) if layout != torch.contiguous_format]
+    return found[0] if found else torch.contiguous_format
+
+
 def _convolution(inputs: torch.Tensor, weight: torch.Tensor) -> int:
-    """cuDNN works with channels last if either operand has them so, and wants both alike."""
-    layout = next(
-        (found for tensor in (inputs, weight) if (found := _format(tensor)) != torch.contiguous_format),
-        torch.contiguous_format,
-    )
+    layout = convolution_layout(inputs, weight)
     return _copy(inputs, layout) + _copy(weight, layout)
 
 

@@ -27,7 +27,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
 from localvid.pipelines.svd.roofline import Kernel
-from localvid.pipelines.svd.scratch import Scratch, cuda_scratch, nbytes
+from localvid.pipelines.svd.scratch import Scratch, convolution_layout, cuda_scratch, nbytes
 from localvid.pipelines.svd.slicing import Slice, walking
 
 DEVICE = torch.device("meta")
@@ -41,6 +41,7 @@ _FEWEST_ROUNDS = 5
 
 _aten = torch.ops.aten
 _ATTENTION = _aten.scaled_dot_product_attention.default
+_CONVOLUTION = _aten.convolution.default
 _COPY = _aten.copy_.default
 _TO_COPY = _aten._to_copy.default
 _ALLOCATIONS = (_aten.empty, _aten.empty_strided, _aten.empty_like, _aten.new_empty)
@@ -117,7 +118,17 @@ class _Output(NamedTuple):
     dtype: torch.dtype
 
 
-def _output(result: Any) -> Any:
+class _Argument(NamedTuple):
+    """An argument that was changed and given back."""
+
+    index: int
+
+
+def _output(result: Any, args: tuple[Any, ...]) -> Any:
+    """What stands for a result, to be made again for other arguments of the same shapes."""
+    for index, argument in enumerate(args):
+        if result is argument:
+            return _Argument(index)
     if not isinstance(result, torch.Tensor):
         return result
     return _Output(tuple(result.shape), result.stride(), result.dtype)
@@ -233,7 +244,7 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
             return self._repeat(known, args, kwargs)
         if key in self._free:
             return func(*args, **kwargs)
-        return self._meet(key, lambda: self._operate(func, facts, args, kwargs), changes=facts.changes)
+        return self._meet(key, lambda: self._operate(func, facts, args, kwargs), args, changes=facts.changes)
 
     def remembering(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, whose results depend on its arguments alone, as one operation that is remembered."""
@@ -244,7 +255,7 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
             if known is not None:
                 with torch._C._DisableTorchDispatch():
                     return self._repeat(known, args, kwargs)
-            return self._meet(key, lambda: function(*args, **kwargs), changes=False)
+            return self._meet(key, lambda: function(*args, **kwargs), args, changes=False)
 
         return call
 
@@ -257,15 +268,19 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
         self._peak = max(self._peak, self._live + known.peak)
         if not known.outputs:
             return kwargs["out"] if "out" in kwargs else args[0]
-        made = tuple(self._make(output) if type(output) is _Output else output for output in known.outputs)
+        made = tuple(self._again(output, args) for output in known.outputs)
         return made[0] if known.single else made
 
-    def _make(self, output: _Output) -> torch.Tensor:
+    def _again(self, output: Any, args: tuple[Any, ...]) -> Any:
+        if type(output) is _Argument:
+            return args[output.index]
+        if type(output) is not _Output:
+            return output
         tensor = torch.empty_strided(output.size, output.stride, dtype=output.dtype, device=DEVICE)
         self._track(tensor)
         return tensor
 
-    def _meet(self, key: object, run: Callable[[], Any], *, changes: bool) -> Any:
+    def _meet(self, key: object, run: Callable[[], Any], args: tuple[Any, ...], *, changes: bool) -> Any:
         """An operation whose like has not run before: run it, and remember what it takes."""
         live, made, copied = self._live, self._made, self._copied
         peak, kernels, times = self._peak, self._kernels, self._times
@@ -274,7 +289,7 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
         try:
             result = run()
             if self._copied == copied:
-                self._remember(key, result, changes=changes, live=live, made=made)
+                self._remember(key, result, args, changes=changes, live=live, made=made)
         finally:
             self._depth -= 1
             for kernel, each in self._kernels.items():
@@ -285,8 +300,8 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
 
     def _operate(self, func: Any, facts: _Facts, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if facts.composite:
-            with self:
-                return func.decompose(*args, **kwargs)
+            with self:  # as in C++: what Python has in its place, for compilers, takes more memory
+                return func._op_dk(torch._C.DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
         result = self._run(func, args, kwargs)
         self._count(facts, func, args, kwargs, result)
         return result
@@ -294,6 +309,9 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
     def _run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if func is _ATTENTION:
             return _attention(args[0], args[2])
+        if func is _CONVOLUTION:
+            # On the meta device the result is always channels first.
+            return torch.empty_like(func(*args, **kwargs), memory_format=convolution_layout(*args[:2]))
         if func is _COPY:
             if args[0].device != args[1].device:
                 self._copied += nbytes(args[0]) * self._times
@@ -343,18 +361,20 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
         else:
             self._live -= entry.bytes
 
-    def _remember(self, key: object, result: Any, *, changes: bool, live: int, made: int) -> None:
+    def _remember(
+        self, key: object, result: Any, args: tuple[Any, ...], *, changes: bool, live: int, made: int
+    ) -> None:
         """Unless it gives both views and new tensors, or tensors on the host: that runs anew every time."""
         results = result if isinstance(result, tuple) else (result,)
-        tensors = list(_tensors(results))
+        tensors = [tensor for tensor in _tensors(results) if all(tensor is not taken for taken in args)]
         if not changes and self._made == made and not self._kernels:
             self._free.add(key)
             return
         whole = all(self._is_whole(tensor, made) for tensor in tensors) and not isinstance(result, list)
-        if not tensors or not (changes or whole):
+        if not whole and not changes:
             return
         self._known[key] = _Known(
-            () if changes else tuple(map(_output, results)),
+            () if changes else tuple(_output(result, args) for result in results),
             single=not isinstance(result, tuple),
             peak=self._peak - live,
             kernels=self._kernels,
