@@ -30,13 +30,13 @@ import torch
 from diffusers import StableVideoDiffusionPipeline
 from torch import Tensor, nn
 
-from localvid.pipelines.svd.architecture import build_networks, weight_bytes
-from localvid.pipelines.svd.decoder import decode
-from localvid.pipelines.svd.layers import prepare
+from localvid.pipelines.svd.budget.architecture import build_networks, weight_bytes
+from localvid.pipelines.svd.budget.scratch import cpu_scratch
+from localvid.pipelines.svd.budget.tracing import DEVICE, trace
+from localvid.pipelines.svd.networks.decoder import decode
+from localvid.pipelines.svd.networks.layers import prepare
+from localvid.pipelines.svd.networks.unet import SlicedUNet
 from localvid.pipelines.svd.plan import DecoderSlices, Guidance, Maps, UNetSlices
-from localvid.pipelines.svd.scratch import cpu_scratch
-from localvid.pipelines.svd.tracing import DEVICE, trace
-from localvid.pipelines.svd.unet import SlicedUNet
 
 GIB = 2**30
 STOCK_CHUNK_FRAMES = 8

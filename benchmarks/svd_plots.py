@@ -25,13 +25,13 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from torch import nn
 
 from localvid.config import Settings
-from localvid.pipelines.svd.architecture import Networks, build_networks, weight_bytes
-from localvid.pipelines.svd.ladder import ClipSize
+from localvid.pipelines.svd.budget.architecture import Networks, build_networks, weight_bytes
+from localvid.pipelines.svd.budget.ladder import ClipSize
+from localvid.pipelines.svd.budget.planner import GIB, ClipPlanner
+from localvid.pipelines.svd.budget.rehearsal import Rehearsal
+from localvid.pipelines.svd.budget.roofline import require_peaks
+from localvid.pipelines.svd.budget.tracing import DEVICE, Trace, trace
 from localvid.pipelines.svd.plan import DecoderSlices, Guidance, Maps, UNetSlices, Weights
-from localvid.pipelines.svd.planner import GIB, ClipPlanner
-from localvid.pipelines.svd.rehearsal import Rehearsal
-from localvid.pipelines.svd.roofline import require_peaks
-from localvid.pipelines.svd.tracing import DEVICE, Trace, trace
 from localvid.registry import get_model
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

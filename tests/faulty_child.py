@@ -122,7 +122,7 @@ def exhaust_every_stage(fault: Fault) -> None:
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    from localvid.pipelines.svd.ladder import ClipStage, Ladder
+    from localvid.pipelines.svd.budget.ladder import ClipStage, Ladder
     from localvid.pipelines.svd.plan import EnginePlan
 
     class Exhausted(TorchDispatchMode):

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from localvid.config import Settings
-    from localvid.pipelines.svd.planner import ClipPlan, ClipPlanner
-    from localvid.pipelines.svd.roofline import GpuPeaks
+    from localvid.pipelines.svd.budget.planner import ClipPlan, ClipPlanner
+    from localvid.pipelines.svd.budget.roofline import GpuPeaks
     from localvid.schemas import FilmOptions, ModelInfo
 
 _MODEL = "local:svd-xt"
@@ -96,7 +96,7 @@ class _Card(NamedTuple):
 def _card(gpu: str | None, vram: float | None) -> _Card:
     """The card that was asked for, this machine's, or a common one."""
     from localvid.gpu import detect_cuda
-    from localvid.pipelines.svd.roofline import peaks_of, require_peaks
+    from localvid.pipelines.svd.budget.roofline import peaks_of, require_peaks
 
     if vram is not None and vram <= 0:
         raise InvalidRequestError(f"--vram: {vram:g} GiB is no memory", hint="for example --vram 8")
@@ -122,7 +122,7 @@ def _card(gpu: str | None, vram: float | None) -> _Card:
 
 def _nearest(memory_gib: float) -> GpuPeaks:
     """Of the cards with the nearest memory, the slowest."""
-    from localvid.pipelines.svd.roofline import known_gpus
+    from localvid.pipelines.svd.budget.roofline import known_gpus
 
     return min(known_gpus(), key=lambda gpu: (abs(gpu.memory_gib - memory_gib), gpu.half_tflops))
 
@@ -184,7 +184,7 @@ def _planner(info: ModelInfo, settings: Settings, options: FilmOptions) -> ClipP
         output=Path("clip.mp4"),
     )
     check_request(request, capabilities)
-    from localvid.pipelines.svd.planner import ClipPlanner
+    from localvid.pipelines.svd.budget.planner import ClipPlanner
 
     return ClipPlanner(
         info,
@@ -198,7 +198,7 @@ def _planner(info: ModelInfo, settings: Settings, options: FilmOptions) -> ClipP
 
 
 def _on_common_cards(planner: ClipPlanner) -> list[ClipPlan]:
-    from localvid.pipelines.svd.roofline import require_peaks
+    from localvid.pipelines.svd.budget.roofline import require_peaks
 
     cards = [require_peaks(name) for name in _COMMON]
     return [planner.plan(card, _bytes(card.memory_gib)) for card in cards]

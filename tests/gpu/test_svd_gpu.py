@@ -23,9 +23,10 @@ from PIL import Image
 from localvid.config import Settings
 from localvid.pipelines.diffusion import free_memory
 from localvid.pipelines.svd.adapter import StableVideoDiffusion
-from localvid.pipelines.svd.architecture import build_networks
+from localvid.pipelines.svd.budget.architecture import build_networks
+from localvid.pipelines.svd.budget.ladder import ClipSize, Ladder, Rung
+from localvid.pipelines.svd.budget.rehearsal import Rehearsal
 from localvid.pipelines.svd.engine import SvdEngine
-from localvid.pipelines.svd.ladder import ClipSize, Ladder, Rung
 from localvid.pipelines.svd.plan import (
     Attention,
     DecoderSlices,
@@ -35,7 +36,6 @@ from localvid.pipelines.svd.plan import (
     UNetSlices,
     Weights,
 )
-from localvid.pipelines.svd.rehearsal import Rehearsal
 from localvid.schemas import Progress, VideoRequest
 
 torch = pytest.importorskip("torch")

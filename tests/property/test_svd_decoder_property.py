@@ -13,8 +13,8 @@ from diffusers import AutoencoderKLTemporalDecoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localvid.pipelines.svd.decoder import decode
-from localvid.pipelines.svd.feature_map import DeviceMap, FeatureMap, FileMap, HostMap, MapShape
+from localvid.pipelines.svd.networks.decoder import decode
+from localvid.pipelines.svd.networks.feature_map import DeviceMap, FeatureMap, FileMap, HostMap, MapShape
 from localvid.pipelines.svd.plan import DecoderSlices, Maps
 
 CPU = torch.device("cpu")

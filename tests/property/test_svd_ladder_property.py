@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localvid.errors import OutOfMemoryError
-from localvid.pipelines.svd.ladder import ClipSize, ClipStage, Ladder, Rung, lower_of, next_rung
+from localvid.pipelines.svd.budget.ladder import ClipSize, ClipStage, Ladder, Rung, lower_of, next_rung
 from localvid.pipelines.svd.plan import (
     WHOLE,
     Attention,

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_unet import run_stock, tiny_unet, unet_inputs
 
-from localvid.pipelines.svd import unet as svd_unet
+from localvid.pipelines.svd.networks import unet as svd_unet
+from localvid.pipelines.svd.networks.unet import SlicedUNet
 from localvid.pipelines.svd.plan import WHOLE, Guidance, UNetSlices
-from localvid.pipelines.svd.unet import SlicedUNet
 
 
 @cache

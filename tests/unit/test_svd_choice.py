@@ -10,9 +10,9 @@ from fixtures_tiny import TINY_SAMPLING, svd_info
 
 from localvid.config import Settings
 from localvid.errors import CapabilityError
-from localvid.pipelines.svd.choice import choose
-from localvid.pipelines.svd.ladder import ClipSize
-from localvid.pipelines.svd.measured import read_measured
+from localvid.pipelines.svd.budget.choice import choose
+from localvid.pipelines.svd.budget.ladder import ClipSize
+from localvid.pipelines.svd.budget.measured import read_measured
 from localvid.pipelines.svd.plan import Attention, Weights
 from localvid.schemas import ModelInfo
 

@@ -13,9 +13,9 @@ import torch
 from diffusers import AutoencoderKLTemporalDecoder
 from torch import Tensor, nn
 
-from localvid.pipelines.svd.decoder import decode
-from localvid.pipelines.svd.encoder import encode_image
-from localvid.pipelines.svd.feature_map import FeatureMap, HostMap, MapShape, map_opener
+from localvid.pipelines.svd.networks.decoder import decode
+from localvid.pipelines.svd.networks.encoder import encode_image
+from localvid.pipelines.svd.networks.feature_map import FeatureMap, HostMap, MapShape, map_opener
 from localvid.pipelines.svd.plan import DecoderSlices, Maps
 
 CPU = torch.device("cpu")

@@ -15,8 +15,8 @@ from PIL import Image
 
 from localvid.config import Settings
 from localvid.errors import GenerationFailedError, OutOfMemoryError
+from localvid.pipelines.svd.budget.ladder import ClipSize, Ladder, Rung
 from localvid.pipelines.svd.engine import SvdEngine
-from localvid.pipelines.svd.ladder import ClipSize, Ladder, Rung
 from localvid.pipelines.svd.plan import (
     DecoderSlices,
     EnginePlan,

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from localvid.pipelines.svd.feature_map import (
+from localvid.pipelines.svd.networks.feature_map import (
     DeviceMap,
     FeatureMap,
     FileMap,

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from localvid.errors import DeviceFailedError, GenerationFailedError, OutOfMemoryError
-from localvid.pipelines.svd.ladder import ClipSize, ClipStage, Ladder, Rung, lower_of, next_rung
+from localvid.pipelines.svd.budget.ladder import ClipSize, ClipStage, Ladder, Rung, lower_of, next_rung
 from localvid.pipelines.svd.plan import (
     Attention,
     DecoderSlices,

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from localvid.pipelines.svd.architecture import build_networks
-from localvid.pipelines.svd.ladder import ClipSize, ClipStage, next_rung
+from localvid.pipelines.svd.budget.architecture import build_networks
+from localvid.pipelines.svd.budget.ladder import ClipSize, ClipStage, next_rung
+from localvid.pipelines.svd.budget.rehearsal import Rehearsal
 from localvid.pipelines.svd.plan import EnginePlan, Maps
-from localvid.pipelines.svd.rehearsal import Rehearsal
 
 SIZE = ClipSize(width=256, height=192, num_frames=9)
 

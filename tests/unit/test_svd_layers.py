@@ -13,8 +13,8 @@ from diffusers.models.resnet import ResnetBlock2D, SpatioTemporalResBlock
 from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
-from localvid.pipelines.svd.feature_map import FeatureMap, MapShape, map_opener
-from localvid.pipelines.svd.layers import (
+from localvid.pipelines.svd.networks.feature_map import FeatureMap, MapShape, map_opener
+from localvid.pipelines.svd.networks.layers import (
     Moments,
     affine,
     frame_norm_silu,
@@ -25,8 +25,8 @@ from localvid.pipelines.svd.layers import (
     spatial_resnet,
     temporal_convolution,
 )
+from localvid.pipelines.svd.networks.upsampling import Upsampled
 from localvid.pipelines.svd.plan import WHOLE, Maps
-from localvid.pipelines.svd.upsampling import Upsampled
 
 CPU = torch.device("cpu")
 DECODER = {
@@ -187,7 +187,7 @@ def test_the_first_temporal_convolution_is_computed_once_where_it_is_kept(
         calls.append(conv)
         return temporal_convolution(conv, values)
 
-    monkeypatch.setattr("localvid.pipelines.svd.layers.temporal_convolution", counted)
+    monkeypatch.setattr("localvid.pipelines.svd.networks.layers.temporal_convolution", counted)
     features = filled(torch.randn(2, 32, 4, 4))
     scratch = new_like(features, 32) if with_scratch else None
     run_resblock(block, features, out=features, frames=1, pixels=pixels, scratch=scratch)
@@ -262,7 +262,7 @@ def test_moments_of_more_values_than_are_taken_in_together(monkeypatch: pytest.M
     values = torch.randn(2, 37, 32) + 5
     whole, parted = Moments(8), Moments(8)
     whole.add(values)
-    monkeypatch.setattr("localvid.pipelines.svd.layers._MOMENTS_AT_ONCE", 10 * 64)
+    monkeypatch.setattr("localvid.pipelines.svd.networks.layers._MOMENTS_AT_ONCE", 10 * 64)
     parted.add(values)
 
     for one, other in zip(whole.of_rows(), parted.of_rows(), strict=True):

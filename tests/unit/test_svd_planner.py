@@ -12,10 +12,9 @@ from fixtures_tiny import svd_info
 from localvid import registry
 from localvid.config import Settings
 from localvid.errors import CapabilityError, InvalidRequestError
-from localvid.pipelines.svd.measured import MeasuredClip, calibrate, read_measured, record_measured
-from localvid.pipelines.svd.plan import Maps, Weights
-from localvid.pipelines.svd.planner import GIB, ClipPlan, ClipPlanner
-from localvid.pipelines.svd.roofline import (
+from localvid.pipelines.svd.budget.measured import MeasuredClip, calibrate, read_measured, record_measured
+from localvid.pipelines.svd.budget.planner import GIB, ClipPlan, ClipPlanner
+from localvid.pipelines.svd.budget.roofline import (
     EFFICIENCY,
     LAUNCH_SECONDS,
     Kernel,
@@ -24,6 +23,7 @@ from localvid.pipelines.svd.roofline import (
     require_peaks,
     seconds_on,
 )
+from localvid.pipelines.svd.plan import Maps, Weights
 from localvid.schemas import ModelInfo
 
 GPU = require_peaks("RTX 4090")

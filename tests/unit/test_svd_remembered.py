@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from localvid.pipelines.svd.ladder import ClipSize
+from localvid.pipelines.svd.budget.ladder import ClipSize
+from localvid.pipelines.svd.budget.remembered import FILE_NAME, PlanKey, RememberedPlans
 from localvid.pipelines.svd.plan import DecoderSlices, EnginePlan, Maps, UNetSlices, Weights
-from localvid.pipelines.svd.remembered import FILE_NAME, PlanKey, RememberedPlans
 
 GIB = 2**30
 KEY = PlanKey(
@@ -101,9 +101,9 @@ def test_a_place_that_cannot_be_written_fails_nothing(
 SCRIPT = """
 import sys
 from pathlib import Path
-from localvid.pipelines.svd.ladder import ClipSize
+from localvid.pipelines.svd.budget.ladder import ClipSize
 from localvid.pipelines.svd.plan import EnginePlan
-from localvid.pipelines.svd.remembered import PlanKey, RememberedPlans
+from localvid.pipelines.svd.budget.remembered import PlanKey, RememberedPlans
 plans = RememberedPlans(Path(sys.argv[1]))
 size = ClipSize(width=64, height=64, num_frames=2)
 for number in range(20):

@@ -12,16 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
-from localvid.pipelines.svd import decoder, layers, rehearsal, tracing, unet
-from localvid.pipelines.svd.architecture import build_networks, weight_bytes
-from localvid.pipelines.svd.decoder import decode
-from localvid.pipelines.svd.ladder import ClipSize
+from localvid.pipelines.svd.budget import rehearsal, tracing
+from localvid.pipelines.svd.budget.architecture import build_networks, weight_bytes
+from localvid.pipelines.svd.budget.ladder import ClipSize
+from localvid.pipelines.svd.budget.rehearsal import Rehearsal
+from localvid.pipelines.svd.budget.scratch import cpu_scratch
+from localvid.pipelines.svd.budget.tracing import DEVICE, Trace, trace
+from localvid.pipelines.svd.networks import decoder, layers, unet
+from localvid.pipelines.svd.networks.decoder import decode
+from localvid.pipelines.svd.networks.slicing import slices
+from localvid.pipelines.svd.networks.unet import SlicedUNet
 from localvid.pipelines.svd.plan import DecoderSlices, Guidance, Maps, UNetSlices, Weights
-from localvid.pipelines.svd.rehearsal import Rehearsal
-from localvid.pipelines.svd.scratch import cpu_scratch
-from localvid.pipelines.svd.slicing import slices
-from localvid.pipelines.svd.tracing import DEVICE, Trace, trace
-from localvid.pipelines.svd.unet import SlicedUNet
 
 KIB = 1024
 FRAMES = 6
@@ -246,7 +247,7 @@ def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         "frame_norm_silu": layers.norm_silu_by_moments,
         "frame_norm": layers.norm_by_moments,
     }
-    from localvid.pipelines.svd import transformers
+    from localvid.pipelines.svd.networks import transformers
 
     for module in (layers, decoder, unet, transformers):
         for name, way in ways.items():

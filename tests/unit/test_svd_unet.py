@@ -16,10 +16,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from localvid.errors import NotAvailableError
-from localvid.pipelines.svd import unet as svd_unet
+from localvid.pipelines.svd.networks import unet as svd_unet
+from localvid.pipelines.svd.networks.transformers import load_attention
+from localvid.pipelines.svd.networks.unet import SlicedUNet
 from localvid.pipelines.svd.plan import WHOLE, Attention, Guidance, UNetSlices
-from localvid.pipelines.svd.transformers import load_attention
-from localvid.pipelines.svd.unet import SlicedUNet
 
 TIGHT = UNetSlices(frames=1, pixels=8, guidance=Guidance.PASSES)
 
@@ -204,7 +204,7 @@ def test_nothing_in_a_step_waits_for_the_device(unet: Any) -> None:
 
 
 def test_pixels_together_stay_below_the_limit_of_cuda(unet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from localvid.pipelines.svd import transformers
+    from localvid.pipelines.svd.networks import transformers
 
     monkeypatch.setattr(transformers, "LARGEST_BATCH", 20)
     inputs = unet_inputs(batch=2)

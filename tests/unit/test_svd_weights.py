@@ -13,13 +13,13 @@ import torch
 from tiny_unet import run_stock, tiny_unet, unet_inputs
 from torch import Tensor, nn
 
-from localvid.pipelines.svd import packed
-from localvid.pipelines.svd import unet as svd_unet
-from localvid.pipelines.svd.layers import Residency
-from localvid.pipelines.svd.packed import FP8
+from localvid.pipelines.svd.networks import packed
+from localvid.pipelines.svd.networks import unet as svd_unet
+from localvid.pipelines.svd.networks.layers import Residency
+from localvid.pipelines.svd.networks.packed import FP8
+from localvid.pipelines.svd.networks.unet import SlicedUNet
+from localvid.pipelines.svd.networks.weights import Streamed, Units, unet_units, whole
 from localvid.pipelines.svd.plan import Guidance, UNetSlices
-from localvid.pipelines.svd.unet import SlicedUNet
-from localvid.pipelines.svd.weights import Streamed, Units, unet_units, whole
 
 CPU = torch.device("cpu")
 SLICES = UNetSlices(frames=2, pixels=40, guidance=Guidance.TOGETHER)

@@ -1,5 +1,5 @@
-"""Stable Video Diffusion: `adapter` speaks to localvid, `engine` to the networks, `latents` to files.
+"""Stable Video Diffusion: `adapter` speaks to localvid, `engine` runs a clip's stages, `latents` are files.
 
-The adapter knows an engine only by `sample`, `decode`, `rest` and `close`; another engine goes here beside
-the one that wraps diffusers' pipeline. Importing this package imports neither torch nor diffusers.
+`networks` holds the networks in slices, `budget` the choice of those slices by memory, `plan` what both speak
+of. Importing this package imports neither torch nor diffusers.
 """

@@ -14,7 +14,7 @@ from localvid.media.encode import ClipWriter
 from localvid.media.look import ClipLook
 from localvid.pipelines.base import VideoModel
 from localvid.pipelines.diffusion import choose_device, free_memory, guarded, use_threads
-from localvid.pipelines.svd.ladder import ClipSize, ClipStage, Ladder
+from localvid.pipelines.svd.budget.ladder import ClipSize, ClipStage, Ladder
 from localvid.pipelines.svd.latents import read_latents, write_latents
 from localvid.pipelines.svd.pixels import judge
 from localvid.pipelines.svd.plan import EnginePlan
@@ -23,7 +23,7 @@ from localvid.schemas import ModelInfo, OnProgress, Progress, SamplingSettings, 
 if TYPE_CHECKING:
     import torch
 
-    from localvid.pipelines.svd.choice import Choice
+    from localvid.pipelines.svd.budget.choice import Choice
     from localvid.pipelines.svd.engine import SvdEngine
 
 _SILENT_SECONDS = 0.5
@@ -111,7 +111,7 @@ class StableVideoDiffusion(VideoModel):
 
     def _choose(self, request: VideoRequest, sampling: SamplingSettings, device: torch.device) -> Choice:
         # Not before: it imports diffusers.
-        from localvid.pipelines.svd.choice import choose
+        from localvid.pipelines.svd.budget.choice import choose
 
         size = ClipSize(width=request.width, height=request.height, num_frames=request.num_frames)
         if (size, sampling) not in self._choices:

@@ -22,14 +22,14 @@ from torch import Tensor
 from localvid.config import Settings
 from localvid.errors import GenerationFailedError
 from localvid.pipelines.diffusion import choose_device, guarded, load_pipeline
-from localvid.pipelines.svd.decoder import decode
-from localvid.pipelines.svd.encoder import encode_image
-from localvid.pipelines.svd.ladder import ClipStage, Ladder
+from localvid.pipelines.svd.budget.ladder import ClipStage, Ladder
+from localvid.pipelines.svd.networks.decoder import decode
+from localvid.pipelines.svd.networks.encoder import encode_image
+from localvid.pipelines.svd.networks.placement import Placement
+from localvid.pipelines.svd.networks.unet import SlicedUNet
 from localvid.pipelines.svd.pixels import all_finite
-from localvid.pipelines.svd.placement import Placement
 from localvid.pipelines.svd.plan import EnginePlan
 from localvid.pipelines.svd.sampling import Conditioning, Sampling
-from localvid.pipelines.svd.unet import SlicedUNet
 from localvid.schemas import ModelInfo, SamplingSettings
 
 Result = TypeVar("Result")

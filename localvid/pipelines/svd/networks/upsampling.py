@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from localvid.pipelines.svd.feature_map import Frames, MapShape
+from localvid.pipelines.svd.networks.feature_map import Frames, MapShape
 
 
 class Upsampled:

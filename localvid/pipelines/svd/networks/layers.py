@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from localvid.pipelines.svd.feature_map import FeatureMap, Frames
-from localvid.pipelines.svd.slicing import slices
+from localvid.pipelines.svd.networks.feature_map import FeatureMap, Frames
+from localvid.pipelines.svd.networks.slicing import slices
 
 
 class Residency(Protocol):

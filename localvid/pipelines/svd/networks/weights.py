@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from localvid.pipelines.svd.layers import prepare
-from localvid.pipelines.svd.packed import Packed, Place
+from localvid.pipelines.svd.networks.layers import prepare
+from localvid.pipelines.svd.networks.packed import Packed, Place
 
 Unit = Sequence[nn.Module]
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import torch
 
 from localvid.config import Settings
-from localvid.pipelines.svd.ladder import ClipSize, lower_of
-from localvid.pipelines.svd.measured import MeasuredClip, record_measured
+from localvid.pipelines.svd.budget.ladder import ClipSize, lower_of
+from localvid.pipelines.svd.budget.measured import MeasuredClip, record_measured
+from localvid.pipelines.svd.budget.planner import GIB, ClipPlan, ClipPlanner
+from localvid.pipelines.svd.budget.remembered import FILE_NAME, PlanKey, RememberedPlans
+from localvid.pipelines.svd.budget.roofline import GpuPeaks, known_gpus, peaks_of
 from localvid.pipelines.svd.plan import Attention, DecoderSlices, EnginePlan, Guidance, Maps, UNetSlices
-from localvid.pipelines.svd.planner import GIB, ClipPlan, ClipPlanner
-from localvid.pipelines.svd.remembered import FILE_NAME, PlanKey, RememberedPlans
-from localvid.pipelines.svd.roofline import GpuPeaks, known_gpus, peaks_of
 from localvid.schemas import ModelInfo, SamplingSettings
 
 _logger = logging.getLogger(__name__)

@@ -10,18 +10,18 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from localvid.pipelines.svd.feature_map import FeatureMap, Frames, MapShape, map_opener
-from localvid.pipelines.svd.layers import Residency, Resident, frame_norm_silu, prepare, run_resblock
-from localvid.pipelines.svd.plan import WHOLE, Attention, Guidance, Maps, UNetSlices
-from localvid.pipelines.svd.slicing import slices
-from localvid.pipelines.svd.transformers import (
+from localvid.pipelines.svd.networks.feature_map import FeatureMap, Frames, MapShape, map_opener
+from localvid.pipelines.svd.networks.layers import Residency, Resident, frame_norm_silu, prepare, run_resblock
+from localvid.pipelines.svd.networks.slicing import slices
+from localvid.pipelines.svd.networks.transformers import (
     Constants,
     Slicing,
     TransformerBlocks,
     constants,
     run_transformer,
 )
-from localvid.pipelines.svd.upsampling import Upsampled
+from localvid.pipelines.svd.networks.upsampling import Upsampled
+from localvid.pipelines.svd.plan import WHOLE, Attention, Guidance, Maps, UNetSlices
 
 SMALLEST = 2**18
 """Values of a map that a slice has at least: below half a MiB in half precision, smaller ones save no memory

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from localvid.pipelines.svd.layers import Residency, Resident, prepare
+from localvid.pipelines.svd.networks.layers import Residency, Resident, prepare
+from localvid.pipelines.svd.networks.weights import Streamed, Units, unet_units, whole
 from localvid.pipelines.svd.plan import Weights
-from localvid.pipelines.svd.weights import Streamed, Units, unet_units, whole
 
 
 class Placement:

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from localvid.errors import NotAvailableError
-from localvid.pipelines.svd.feature_map import FeatureMap, NewMap
-from localvid.pipelines.svd.layers import Residency, frame_norm
+from localvid.pipelines.svd.networks.feature_map import FeatureMap, NewMap
+from localvid.pipelines.svd.networks.layers import Residency, frame_norm
+from localvid.pipelines.svd.networks.slicing import slices
 from localvid.pipelines.svd.plan import Attention
-from localvid.pipelines.svd.slicing import slices
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Attention of query, key and value, each `(batch, tokens, heads, size)`, to the same shape."""

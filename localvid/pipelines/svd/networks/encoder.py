@@ -12,7 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from localvid.pipelines.svd.layers import Residency, Resident, frame_norm_silu, prepare, spatial_resnet
+from localvid.pipelines.svd.networks.layers import (
+    Residency,
+    Resident,
+    frame_norm_silu,
+    prepare,
+    spatial_resnet,
+)
 
 
 @torch.inference_mode()

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from localvid.errors import CapabilityError
-from localvid.pipelines.svd.ladder import ClipSize, ClipStage
-from localvid.pipelines.svd.measured import Calibration, calibrate, read_measured
+from localvid.pipelines.svd.budget.ladder import ClipSize, ClipStage
+from localvid.pipelines.svd.budget.measured import Calibration, calibrate, read_measured
+from localvid.pipelines.svd.budget.roofline import GpuPeaks, seconds_on
 from localvid.pipelines.svd.plan import (
     Attention,
     DecoderSlices,
@@ -24,13 +25,12 @@ from localvid.pipelines.svd.plan import (
     UNetSlices,
     Weights,
 )
-from localvid.pipelines.svd.roofline import GpuPeaks, seconds_on
 from localvid.schemas import Frozen, ModelInfo
 
 if TYPE_CHECKING:
-    from localvid.pipelines.svd.architecture import Networks
-    from localvid.pipelines.svd.rehearsal import Rehearsal
-    from localvid.pipelines.svd.tracing import Trace
+    from localvid.pipelines.svd.budget.architecture import Networks
+    from localvid.pipelines.svd.budget.rehearsal import Rehearsal
+    from localvid.pipelines.svd.budget.tracing import Trace
 
 _Settings = TypeVar("_Settings", UNetSlices, DecoderSlices)
 
@@ -196,7 +196,7 @@ class ClipPlanner:
         return _assemble(self._info, settings, gpu, vram_bytes, stages, calibration)
 
     def _rehearse(self, size: ClipSize) -> Rehearsal:
-        from localvid.pipelines.svd.rehearsal import Rehearsal
+        from localvid.pipelines.svd.budget.rehearsal import Rehearsal
 
         return Rehearsal(self._networks, size, guided=self._guided, fp8=self._asked.fp8)
 
@@ -269,7 +269,7 @@ def margin_for(peak_bytes: int) -> Margin:
 def _build(source: Path | None) -> Networks:
     import torch
 
-    from localvid.pipelines.svd.architecture import build_networks
+    from localvid.pipelines.svd.budget.architecture import build_networks
 
     return build_networks(source, dtype=torch.float16)
 

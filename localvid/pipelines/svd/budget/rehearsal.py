@@ -13,16 +13,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from localvid.pipelines.svd import decoder, layers, transformers
-from localvid.pipelines.svd.architecture import Networks, weight_bytes
-from localvid.pipelines.svd.decoder import decode
-from localvid.pipelines.svd.encoder import encode_image
-from localvid.pipelines.svd.ladder import ClipSize
-from localvid.pipelines.svd.layers import Residency
-from localvid.pipelines.svd.placement import Placement
+from localvid.pipelines.svd.budget.architecture import Networks, weight_bytes
+from localvid.pipelines.svd.budget.ladder import ClipSize
+from localvid.pipelines.svd.budget.tracing import DEVICE, Trace, trace
+from localvid.pipelines.svd.networks import decoder, layers, transformers
+from localvid.pipelines.svd.networks.decoder import decode
+from localvid.pipelines.svd.networks.encoder import encode_image
+from localvid.pipelines.svd.networks.layers import Residency
+from localvid.pipelines.svd.networks.placement import Placement
+from localvid.pipelines.svd.networks.unet import SlicedUNet
 from localvid.pipelines.svd.plan import DecoderSlices, Maps, UNetSlices, Weights
-from localvid.pipelines.svd.tracing import DEVICE, Trace, trace
-from localvid.pipelines.svd.unet import SlicedUNet
 
 _REPEATED = (
     (layers, "norm_silu"),

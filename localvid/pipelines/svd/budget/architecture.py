@@ -15,8 +15,8 @@ from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from localvid.errors import NotAvailableError
-from localvid.pipelines.svd.layers import prepare
-from localvid.pipelines.svd.tracing import DEVICE
+from localvid.pipelines.svd.budget.tracing import DEVICE
+from localvid.pipelines.svd.networks.layers import prepare
 
 _PUBLISHED = Path(__file__).with_name("architecture.toml")
 _PARTS = ("unet", "vae", "image_encoder")

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from localvid.errors import LocalvidError
 from localvid.files import writing
-from localvid.pipelines.svd.ladder import ClipSize
+from localvid.pipelines.svd.budget.ladder import ClipSize
 from localvid.pipelines.svd.plan import EnginePlan
 from localvid.schemas import Frozen
 

@@ -26,9 +26,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
-from localvid.pipelines.svd.roofline import Kernel
-from localvid.pipelines.svd.scratch import Scratch, convolution_layout, cuda_scratch, nbytes
-from localvid.pipelines.svd.slicing import Slice, walking
+from localvid.pipelines.svd.budget.roofline import Kernel
+from localvid.pipelines.svd.budget.scratch import Scratch, convolution_layout, cuda_scratch, nbytes
+from localvid.pipelines.svd.networks.slicing import Slice, walking
 
 DEVICE = torch.device("meta")
 """Stands for the GPU in code that is traced."""
@@ -121,7 +121,7 @@ class _Output(NamedTuple):
 class _Argument(NamedTuple):
     """An argument that was changed and given back."""
 
-    index: int
+    place: int
 
 
 def _output(result: Any, args: tuple[Any, ...]) -> Any:
@@ -273,7 +273,7 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
 
     def _again(self, output: Any, args: tuple[Any, ...]) -> Any:
         if type(output) is _Argument:
-            return args[output.index]
+            return args[output.place]
         if type(output) is not _Output:
             return output
         tensor = torch.empty_strided(output.size, output.stride, dtype=output.dtype, device=DEVICE)

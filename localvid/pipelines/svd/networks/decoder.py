@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from localvid.pipelines.svd.feature_map import FeatureMap, Frames, MapShape, NewMap, map_opener
-from localvid.pipelines.svd.layers import Residency, Resident, frame_norm_silu, prepare, run_resblock
+from localvid.pipelines.svd.networks.feature_map import FeatureMap, Frames, MapShape, NewMap, map_opener
+from localvid.pipelines.svd.networks.layers import Residency, Resident, frame_norm_silu, prepare, run_resblock
+from localvid.pipelines.svd.networks.slicing import slices
+from localvid.pipelines.svd.networks.upsampling import Upsampled
 from localvid.pipelines.svd.plan import DecoderSlices
-from localvid.pipelines.svd.slicing import slices
-from localvid.pipelines.svd.upsampling import Upsampled
 
 
 @torch.inference_mode()
