@@ -82,7 +82,7 @@ class FilmRun:
         request = next(missing, None)
         if request is not None:
             info = registry.get_model(request.model_id, self._settings, ModelKind.VIDEO)
-            registry.check_fits(info, self._settings, request)
+            registry.check_fits(info, self._settings, request, self._bar.report)
 
     # --- stages ----------------------------------------------------------------------------------
 

@@ -117,7 +117,7 @@ class VideoModel(_Model, ABC):
         with writing(output) as partial:
             self._write_latents(request, partial, on_progress)
 
-    def check_fits(self, request: VideoRequest) -> None:
+    def check_fits(self, request: VideoRequest, on_progress: OnProgress = ignore_progress) -> None:
         """Raise CapabilityError, with what would fit, if this machine's memory cannot hold the request.
 
         It may take seconds, and loads no weights.

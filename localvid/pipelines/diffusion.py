@@ -175,7 +175,9 @@ def guarded(
 
 _NO_MEMORY = (
     "can't allocate memory",  # torch on the CPU
+    "CUDA driver error: out of memory",  # expandable segments, on some systems
     "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",  # no room for its workspace
     "CUDNN_STATUS_ALLOC_FAILED",
     "CUDA error: out of memory",  # pinned memory, streams and events, outside torch's own allocator
 )
@@ -200,6 +202,8 @@ def free_memory() -> None:
     if torch.cuda.is_available():
         with suppress(RuntimeError):  # a GPU that has failed cannot even free
             torch.cuda.empty_cache()
+            # Pinned memory too, of which the host otherwise keeps what is freed.
+            torch._C._accelerator_emptyHostCache()
 
 
 def first_line(error: BaseException) -> str:

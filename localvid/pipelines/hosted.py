@@ -87,10 +87,10 @@ class ModelProcess:
 
         self._twice(work, on_progress)
 
-    def check_fits(self, request: VideoRequest) -> None:
+    def check_fits(self, request: VideoRequest, on_progress: OnProgress) -> None:
         """Have the adapter check the request. Raises CapabilityError, ModelProcessError."""
         arguments = {"request": request.model_dump(mode="json")}
-        self._host.call("check_fits", arguments, timeout_seconds=_CHECK_SECONDS)
+        self._host.call("check_fits", arguments, on_progress=on_progress, timeout_seconds=_CHECK_SECONDS)
 
     def close(self) -> None:
         """End the process, which returns its memory; idempotent."""
@@ -137,8 +137,8 @@ class HostedVideoModel(VideoModel):
     def close(self) -> None:
         self.process.close()
 
-    def check_fits(self, request: VideoRequest) -> None:
-        self.process.check_fits(request)
+    def check_fits(self, request: VideoRequest, on_progress: OnProgress = ignore_progress) -> None:
+        self.process.check_fits(request, on_progress)
 
     def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
         self.process.write("write_clip", request, output, on_progress)

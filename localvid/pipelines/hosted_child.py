@@ -29,7 +29,7 @@ class HostedModel:
         self.adapter.load(self._report)
 
     def check_fits(self, request: dict[str, Any]) -> None:
-        self._video_model().check_fits(VideoRequest.model_validate(request))
+        self._video_model().check_fits(VideoRequest.model_validate(request), self._report)
 
     def write_clip(self, request: dict[str, Any], output: str) -> None:
         self._video_model()._write_clip(VideoRequest.model_validate(request), Path(output), self._report)

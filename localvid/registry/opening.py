@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import Any
 
 from localvid.config import Settings
-from localvid.errors import NotAvailableError
+from localvid.errors import DeviceFailedError, ModelProcessError, NotAvailableError
 from localvid.gpu import detect_cuda
 from localvid.llm.base import StoryboardWriter
 from localvid.pipelines.base import KeyframePainter, VideoModel
 from localvid.pipelines.hosted import HostedPainter, HostedVideoModel
 from localvid.registry.availability import install_command
 from localvid.registry.choice import require
-from localvid.schemas import ModelInfo, ModelKind, VideoRequest
+from localvid.schemas import ModelInfo, ModelKind, OnProgress, VideoRequest
+
+_logger = logging.getLogger(__name__)
 
 
 def open_video_model(info: ModelInfo, settings: Settings) -> VideoModel:
@@ -24,14 +27,18 @@ def open_video_model(info: ModelInfo, settings: Settings) -> VideoModel:
     return adapter
 
 
-def check_fits(info: ModelInfo, settings: Settings, request: VideoRequest) -> None:
+def check_fits(info: ModelInfo, settings: Settings, request: VideoRequest, on_progress: OnProgress) -> None:
     """Raise CapabilityError, with what would fit, if the GPU's memory cannot hold the request.
 
-    Where no GPU is used nothing is checked. In a process of its own, which takes some seconds.
+    Where no GPU is used nothing is checked. In a process of its own, which takes some seconds; if that
+    process breaks the clip is tried all the same. What `on_progress` raises passes.
     """
     if _is_hosted(info, ModelKind.VIDEO) and settings.device != "cpu" and detect_cuda().gpus:
         with HostedVideoModel(info, settings) as model:
-            model.check_fits(request)
+            try:
+                model.check_fits(request, on_progress)
+            except (ModelProcessError, DeviceFailedError) as error:
+                _logger.warning("whether the clip fits was not checked: %s", error)
 
 
 def open_painter(info: ModelInfo, settings: Settings) -> KeyframePainter:

@@ -19,7 +19,7 @@ from localvid.errors import (
 from localvid.media import probe
 from localvid.media.decode import read_frames
 from localvid.media.metadata import read_record
-from localvid.schemas import FilmRecord, JobStatus, ModelInfo, Stage, VideoRequest
+from localvid.schemas import FilmRecord, JobStatus, ModelInfo, OnProgress, Stage, VideoRequest
 from localvid.store import Store
 
 SMALL = FilmOptions(width=128, height=72, num_frames=8, fps=8, llm="outline", model="local:animatic")
@@ -359,7 +359,7 @@ class TestWithATinySvd:
     def test_what_does_not_fit_is_refused_before_anything_is_made(
         self, orchestrator: VideoOrchestrator, options: FilmOptions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def refuse(info: ModelInfo, _settings: Settings, request: VideoRequest) -> None:
+        def refuse(info: ModelInfo, _settings: Settings, request: VideoRequest, _report: OnProgress) -> None:
             raise CapabilityError(
                 f"{info.manifest.id} does not fit at {request.width}x{request.height}", hint="less"
             )

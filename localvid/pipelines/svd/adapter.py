@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from PIL import Image
 
@@ -14,7 +15,7 @@ from localvid.media.encode import ClipWriter
 from localvid.media.look import ClipLook
 from localvid.pipelines.base import VideoModel
 from localvid.pipelines.diffusion import choose_device, free_memory, guarded, use_threads
-from localvid.pipelines.svd.budget.ladder import ClipSize, ClipStage, Ladder
+from localvid.pipelines.svd.budget.ladder import ClipSize, ClipStage, Ladder, lower_of
 from localvid.pipelines.svd.latents import read_latents, write_latents
 from localvid.pipelines.svd.pixels import judge
 from localvid.pipelines.svd.plan import EnginePlan
@@ -41,14 +42,16 @@ class StableVideoDiffusion(VideoModel):
 
     def __init__(self, info: ModelInfo, settings: Settings) -> None:
         super().__init__(info, settings)
-        self._choices: dict[tuple[ClipSize, SamplingSettings], Choice] = {}
+        self._choices: dict[_Kind, Choice] = {}
+        self._sampling_seconds: dict[_Kind, float] = {}
 
     def load(self, on_progress: OnProgress = ignore_progress) -> None:
         """Load the networks. Raises NotAvailableError, OutOfMemoryError."""
         self._open_engine(on_progress)
 
-    def check_fits(self, request: VideoRequest) -> None:
-        self._choose(request, self._sampling(request), choose_device(self.settings))
+    def check_fits(self, request: VideoRequest, on_progress: OnProgress = ignore_progress) -> None:
+        on_progress(Progress(step=0, num_steps=0, message="planning"))
+        self._choose(_Kind.of(request, self._sampling(request)), choose_device(self.settings))
 
     def close(self) -> None:
         if self._engine is not None:
@@ -63,6 +66,7 @@ class StableVideoDiffusion(VideoModel):
         report = _Report(on_progress, num_steps=sampling.num_inference_steps)
         clip = self._begin(engine, request, sampling, report)
         write_latents(clip.sample(image), output, request, sampling)
+        self._sampling_seconds[_Kind.of(request, sampling)] = clip.seconds
 
     def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
         sampling = self._sampling(request)
@@ -70,7 +74,11 @@ class StableVideoDiffusion(VideoModel):
             stored = read_latents(request.latents, request, sampling)
             engine = self._open_engine(on_progress)
             report = _Report(on_progress, num_steps=request.num_frames)
-            look = self._begin(engine, request, sampling, report).decode(stored, output)
+            clip = self._begin(engine, request, sampling, report)
+            look = clip.decode(stored, output)
+            sampled = self._sampling_seconds.pop(_Kind.of(request, sampling), None)
+            if sampled is not None:
+                clip.record_seconds(before=sampled)
         else:
             image = _read_first_frame(request)
             engine = self._open_engine(on_progress)
@@ -106,21 +114,52 @@ class StableVideoDiffusion(VideoModel):
         self, engine: SvdEngine, request: VideoRequest, sampling: SamplingSettings, report: _Report
     ) -> _Clip:
         """The clip under the plan for its size: chosen once, and remembered from one clip to the next."""
-        report.say("planning")
-        return _Clip(engine, request, sampling, report, self._choose(request, sampling, engine.device))
+        kind = _Kind.of(request, sampling)
+        choice = self._choose(kind, engine.device)
 
-    def _choose(self, request: VideoRequest, sampling: SamplingSettings, device: torch.device) -> Choice:
+        def fell(lower: EnginePlan) -> None:
+            """The next clip of this kind begins where this one got through."""
+            choice.remember(lower)
+            self._choices[kind] = choice._replace(plan=lower_of(choice.plan, lower))
+
+        return _Clip(engine, request, sampling, report, choice, on_fall=fell)
+
+    def _choose(self, kind: _Kind, device: torch.device) -> Choice:
         # Not before: it imports diffusers.
         from localvid.pipelines.svd.budget.choice import choose
 
-        size = ClipSize(width=request.width, height=request.height, num_frames=request.num_frames)
-        if (size, sampling) not in self._choices:
-            choice = guarded(
-                lambda: choose(self.info, self.settings, device, size, sampling),
+        if kind not in self._choices:
+            self._choices[kind] = guarded(
+                lambda: choose(
+                    self.info,
+                    self.settings,
+                    device,
+                    kind.size,
+                    num_inference_steps=kind.num_inference_steps,
+                    guided=kind.guided,
+                    chunk_frames=kind.chunk_frames,
+                ),
                 out_of_memory_hint="free some memory first",
             )
-            self._choices[size, sampling] = choice
-        return self._choices[size, sampling]
+        return self._choices[kind]
+
+
+class _Kind(NamedTuple):
+    """What clips have in common that are made by the same plan."""
+
+    size: ClipSize
+    num_inference_steps: int
+    guided: bool
+    chunk_frames: int | None
+
+    @classmethod
+    def of(cls, request: VideoRequest, sampling: SamplingSettings) -> Self:
+        return cls(
+            size=ClipSize(width=request.width, height=request.height, num_frames=request.num_frames),
+            num_inference_steps=sampling.num_inference_steps,
+            guided=sampling.max_guidance_scale > 1,
+            chunk_frames=sampling.decode_chunk_size,
+        )
 
 
 class _Clip:
@@ -133,6 +172,8 @@ class _Clip:
         sampling: SamplingSettings,
         report: _Report,
         choice: Choice,
+        *,
+        on_fall: Callable[[EnginePlan], None],
     ) -> None:
         self._engine = engine
         self._request = request
@@ -143,7 +184,7 @@ class _Clip:
             choice.plan,
             choice.size,
             on_rung=lambda rung: report.notice(rung.notice),
-            on_success=choice.remember,
+            on_success=on_fall,
             on_host=engine.device.type == "cpu",
         )
         self._started = time.monotonic()
@@ -170,9 +211,16 @@ class _Clip:
 
         return self._ladder.run(ClipStage.DECODE, write)
 
-    def record_seconds(self) -> None:
-        """Tell how long the whole clip took, for later estimates."""
-        self._choice.record(time.monotonic() - self._started)
+    @property
+    def seconds(self) -> float:
+        """Since it was begun."""
+        return time.monotonic() - self._started
+
+    def record_seconds(self, *, before: float = 0.0) -> None:
+        """Tell how long the whole clip took, `before` included, for later estimates; not if it fell to a
+        lower plan than the one that they are for."""
+        if self._ladder.plan == self._choice.plan:
+            self._choice.record(before + self.seconds)
 
     def _write(self, latents: torch.Tensor, output: Path, plan: EnginePlan) -> ClipLook:
         look, request, report = ClipLook(), self._request, self._report

@@ -28,7 +28,7 @@ from localvid.pipelines.svd.networks.encoder import encode_image
 from localvid.pipelines.svd.networks.placement import Placement
 from localvid.pipelines.svd.networks.unet import SlicedUNet
 from localvid.pipelines.svd.pixels import all_finite
-from localvid.pipelines.svd.plan import EnginePlan
+from localvid.pipelines.svd.plan import EnginePlan, Maps
 from localvid.pipelines.svd.sampling import Conditioning, Sampling
 from localvid.schemas import ModelInfo, SamplingSettings
 
@@ -55,7 +55,8 @@ class SvdEngine:
         self._pipeline = load_pipeline(StableVideoDiffusionPipeline, info, dtype=self.dtype)
         networks = {name: getattr(self._pipeline, name) for name in ("image_encoder", "vae", "unet")}
         self._placement = Placement(networks, self.device, fp8=settings.fp8_weights)
-        self._sliced: tuple[EnginePlan, object, SlicedUNet] | None = None
+        self._sliced: tuple[object, SlicedUNet] | None = None
+        self._directory = settings.workspace
 
     @torch.inference_mode()
     def sample(
@@ -98,7 +99,7 @@ class SvdEngine:
         Raises GenerationFailedError if a frame is not finite in single precision either, and torch's own
         errors: to be called within `attempt`.
         """
-        self._placement.settle(plan.weights)
+        self._settle(plan)
         scaled = 1 / self._pipeline.vae.config.scaling_factor * latents
         done = 0
         for dtype in dict.fromkeys((self.dtype, *_SAFER)) if self.dtype.itemsize == 2 else (self.dtype,):
@@ -120,15 +121,20 @@ class SvdEngine:
         return guarded(work, out_of_memory_hint=OUT_OF_MEMORY_HINT)
 
     def close(self) -> None:
-        """Let go of everything that refers to the networks."""
+        """Let go of the UNet as it was run last."""
         self._sliced = None
 
     def _run(self, ladder: Ladder, stage: ClipStage, work: Callable[[EnginePlan], Any]) -> Any:
         def placed(plan: EnginePlan) -> Any:
-            self._placement.settle(plan.weights)
+            self._settle(plan)
             return work(plan)
 
         return ladder.run(stage, lambda plan: self.attempt(lambda: placed(plan)))
+
+    def _settle(self, plan: EnginePlan) -> None:
+        if self._placement.weights is not plan.weights:
+            self._sliced = None  # it holds on to the layout before
+        self._placement.settle(plan.weights)
 
     # --- stages ---------------------------------------------------------------------------------
 
@@ -165,7 +171,8 @@ class SvdEngine:
 
     def _slice(self, plan: EnginePlan, weights: Any) -> SlicedUNet:
         """The UNet under a plan; the same object for the same plan, so that it is compiled once."""
-        if self._sliced is None or self._sliced[:2] != (plan, weights):
+        wanted = (plan.unet, plan.attention, plan.compile, weights)
+        if self._sliced is None or self._sliced[0] != wanted:
             with torch.inference_mode(mode=False):
                 unet = SlicedUNet(
                     self._pipeline.unet,
@@ -175,23 +182,30 @@ class SvdEngine:
                     compiled=plan.compile,
                     device=self.device,
                 )
-            self._sliced = (plan, weights, unet)
-        return self._sliced[2]
+            self._sliced = (wanted, unet)
+        return self._sliced[1]
 
     def _decode_in(
         self, dtype: torch.dtype, latents: Tensor, plan: EnginePlan, on_slice: Callable[[], None]
     ) -> Iterator[Tensor]:
         latents = latents.to(self.device, dtype)
+        if plan.decoder.maps is Maps.DISK:
+            self._directory.mkdir(parents=True, exist_ok=True)
         if dtype == self.dtype:
             with self._placement.using("vae") as weights:
                 yield from decode(
-                    self._pipeline.vae, latents, plan.decoder, weights=weights, on_slice=on_slice
+                    self._pipeline.vae,
+                    latents,
+                    plan.decoder,
+                    weights=weights,
+                    directory=self._directory,
+                    on_slice=on_slice,
                 )
             return
         # A copy, for the weights would not come back from another precision as they were.
         with torch.inference_mode(mode=False):
             other = copy.deepcopy(self._pipeline.vae).to(self.device, dtype)
-        yield from decode(other, latents, plan.decoder, on_slice=on_slice)
+        yield from decode(other, latents, plan.decoder, directory=self._directory, on_slice=on_slice)
 
 
 def _to_bytes(frame: Tensor) -> NDArray[np.uint8]:

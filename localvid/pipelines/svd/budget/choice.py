@@ -11,11 +11,11 @@ import torch
 from localvid.config import Settings
 from localvid.pipelines.svd.budget.ladder import ClipSize, lower_of
 from localvid.pipelines.svd.budget.measured import MeasuredClip, record_measured
-from localvid.pipelines.svd.budget.planner import GIB, ClipPlan, ClipPlanner
+from localvid.pipelines.svd.budget.planner import CONTEXT_BYTES, GIB, ClipPlan, ClipPlanner
 from localvid.pipelines.svd.budget.remembered import FILE_NAME, PlanKey, RememberedPlans
 from localvid.pipelines.svd.budget.roofline import GpuPeaks, known_gpus, peaks_of
 from localvid.pipelines.svd.plan import Attention, DecoderSlices, EnginePlan, Guidance, Maps, UNetSlices
-from localvid.schemas import ModelInfo, SamplingSettings
+from localvid.schemas import ModelInfo
 
 _logger = logging.getLogger(__name__)
 
@@ -39,23 +39,42 @@ class Choice(NamedTuple):
 
 
 def choose(
-    info: ModelInfo, settings: Settings, device: torch.device, size: ClipSize, sampling: SamplingSettings
+    info: ModelInfo,
+    settings: Settings,
+    device: torch.device,
+    size: ClipSize,
+    *,
+    num_inference_steps: int,
+    guided: bool,
+    chunk_frames: int | None,
 ) -> Choice:
-    """The plan for a clip of `size`.
+    """The plan for a clip of `size`; `chunk_frames`: frames decoded together, None: all.
 
     On a GPU it is the planner's for the memory that is free, or a lower one that was found here before.
     Raises CapabilityError for a clip that cannot fit, with the largest size that does.
     """
     if device.type != "cuda":
-        plan = _as_asked(_CPU_PLAN, settings, sampling)
+        plan = _as_asked(_CPU_PLAN, settings, chunk_frames)
         return Choice(plan, size, remember=lambda _plan: None, record=lambda _seconds: None)
     name = torch.cuda.get_device_name(device)
     budget = _budget(device, settings)
-    clip = _planned(info, settings, size, sampling, gpu=name, budget=budget)
+    planner = ClipPlanner(
+        info,
+        width=size.width,
+        height=size.height,
+        num_frames=size.num_frames,
+        num_inference_steps=num_inference_steps,
+        guided=guided,
+        attention=Attention(settings.attention),
+        compile=settings.compile_models,
+        fp8=settings.fp8_weights,
+        workspace=settings.workspace,
+    )
+    clip = planner.plan(peaks_of(name) or _unknown(name), budget)
     remembered = RememberedPlans(settings.workspace / FILE_NAME)
     key = PlanKey(device=name, model_id=info.manifest.id, revision=info.manifest.revision or "", size=size)
     known = remembered.recall(key, budget_bytes=budget)
-    plan = _as_asked(clip.engine, settings, sampling)
+    plan = _as_asked(clip.engine, settings, chunk_frames)
 
     def record(seconds: float) -> None:
         record_measured(settings.workspace, _measured(clip, name, seconds))
@@ -69,34 +88,11 @@ def choose(
 
 
 def _budget(device: torch.device, settings: Settings) -> int:
-    """Memory of the card that this process may use, with what it has taken already."""
+    """Memory of the card that this process may use, with what it has taken already: its context, which the
+    margin counts too, and what torch holds."""
     free, _ = torch.cuda.mem_get_info(device)
-    budget: int = free + torch.cuda.memory_reserved(device)
+    budget: int = free + torch.cuda.memory_reserved(device) + CONTEXT_BYTES
     return budget if settings.vram_gib is None else min(budget, round(settings.vram_gib * GIB))
-
-
-def _planned(
-    info: ModelInfo,
-    settings: Settings,
-    size: ClipSize,
-    sampling: SamplingSettings,
-    *,
-    gpu: str,
-    budget: int,
-) -> ClipPlan:
-    planner = ClipPlanner(
-        info,
-        width=size.width,
-        height=size.height,
-        num_frames=size.num_frames,
-        num_inference_steps=sampling.num_inference_steps,
-        guided=sampling.max_guidance_scale > 1,
-        attention=Attention(settings.attention),
-        compile=settings.compile_models,
-        fp8=settings.fp8_weights,
-        workspace=settings.workspace,
-    )
-    return planner.plan(peaks_of(gpu) or _unknown(gpu), budget)
 
 
 def _unknown(gpu: str) -> GpuPeaks:
@@ -118,9 +114,9 @@ def _measured(clip: ClipPlan, gpu: str, seconds: float) -> MeasuredClip:
     )
 
 
-def _as_asked(plan: EnginePlan, settings: Settings, sampling: SamplingSettings) -> EnginePlan:
+def _as_asked(plan: EnginePlan, settings: Settings, chunk_frames: int | None) -> EnginePlan:
     """The plan with what is the user's to choose."""
-    chunk = sampling.decode_chunk_size or plan.decoder.chunk_frames
+    chunk = chunk_frames or plan.decoder.chunk_frames
     return plan.model_copy(
         update={
             "decoder": plan.decoder.model_copy(update={"chunk_frames": chunk}),

@@ -7,6 +7,7 @@ matrices, neither of them permuted.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from abc import ABC, abstractmethod
@@ -229,14 +230,19 @@ class FileMap(FeatureMap):
     ) -> None:
         """Open a file in `directory`, by default the system's place for temporary files.
 
-        Raises OSError, also where the file system has too little room.
+        Raises MemoryError where the file system has too little room, and OSError.
         """
         super().__init__(shape, dtype, device=device)
         self._pixel_bytes = shape.channels * dtype.itemsize
         self._frame_bytes = shape.pixels * self._pixel_bytes
         with ExitStack() as opened:
             self._file = opened.enter_context(tempfile.TemporaryFile(dir=directory, buffering=0))
-            os.posix_fallocate(self._file.fileno(), 0, max(1, shape.num_bytes(dtype)))
+            try:
+                os.posix_fallocate(self._file.fileno(), 0, max(1, shape.num_bytes(dtype)))
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                raise MemoryError(f"no room for feature maps on disk: {error.strerror}") from error
             opened.pop_all()  # it is open beyond this block only if there is room for all of it
 
     def frames(self, start: int, stop: int) -> Tensor:

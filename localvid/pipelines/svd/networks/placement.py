@@ -12,6 +12,8 @@ from localvid.pipelines.svd.networks.layers import Residency, Resident, prepare
 from localvid.pipelines.svd.networks.weights import Streamed, Units, unet_units, whole
 from localvid.pipelines.svd.plan import Weights
 
+_RESIDENT = Resident()
+
 
 class Placement:
     """The networks of one engine, laid out as a plan's `weights` says.
@@ -26,21 +28,22 @@ class Placement:
         self._networks = networks
         self._device = device
         self._fp8 = fp8
-        self._weights: Weights | None = None
+        self.weights: Weights | None = None
+        """As they are laid out; None before the first time, and where that failed."""
         self._streamed: dict[str, Streamed] = {}
         for network in networks.values():
             prepare(network)
 
     def settle(self, weights: Weights) -> None:
         """Lay the weights out so; idempotent, and tried again from the start after it failed."""
-        if weights is self._weights:
+        if weights is self.weights:
             return
-        self._weights = None
+        self.weights = None
         # Weights outlive the inference mode that they may be laid out in.
         with torch.inference_mode(mode=False):
             for name, network in self._networks.items():
                 self._settle(name, network, weights)
-        self._weights = weights
+        self.weights = weights
 
     @contextmanager
     def using(self, name: str) -> Iterator[Residency]:
@@ -48,7 +51,7 @@ class Placement:
         gives."""
         streamed = self._streamed.get(name)
         if streamed is None:
-            yield Resident()
+            yield _RESIDENT
             return
         try:
             with streamed.on(self._networks[name]):
@@ -66,7 +69,8 @@ class Placement:
             return
         self._streamed[name] = Streamed(
             network,
-            _units(name, network, weights),
+            # In eight bits a unit is cast when it is used: the smaller, the less is there twice.
+            _units(name, network, Weights.STREAM if in_eight_bits else weights),
             device=self._device,
             on_device=weights is Weights.RESIDENT,
             fp8=in_eight_bits,
