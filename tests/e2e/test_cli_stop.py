@@ -25,7 +25,7 @@ def rendering(tmp_path: Path, workspace: Path) -> Iterator[subprocess.Popen[str]
     """A render of four shots in a process of its own, which has just begun its second."""
     board = tmp_path / "board.json"
     board.write_text(json.dumps(BOARD))
-    size = ["--width", "512", "--height", "288", "--fps", "24", "--model", "animatic"]
+    size = ["--width", "1024", "--height", "576", "--fps", "24", "--model", "animatic"]
     process = subprocess.Popen(
         [sys.executable, "-m", "localvid", "render", str(board), *size, "--workspace", str(workspace)],
         stdin=subprocess.DEVNULL,

@@ -332,3 +332,28 @@ def test_a_file_takes_of_the_device_what_host_memory_takes(networks: Any) -> Non
     )
 
     assert host == disk
+
+
+def test_eight_bits_take_about_half(networks: Any) -> None:
+    size = ClipSize(width=64, height=64, num_frames=2)
+    peaks = {
+        fp8: [
+            Rehearsal(networks, size, guided=False, fp8=fp8)
+            .step(UNetSlices(frames=1, pixels=8), weights)
+            .peak_bytes
+            for weights in Weights
+        ]
+        for fp8 in (False, True)
+    }
+
+    assert all(less < more for less, more in zip(peaks[True], peaks[False], strict=True))
+
+
+def test_work_on_host_memory_is_left_out() -> None:
+    def run() -> None:
+        host = torch.empty(2**40 // 2**9, dtype=torch.float16)  # 4 GiB that would take seconds to read
+        doubled = (host.float() * 2).to(torch.float16)
+        doubled.add_(1)
+        assert (doubled.shape, doubled.dtype, doubled.device.type) == (host.shape, host.dtype, "cpu")
+
+    assert counted(run).peak_bytes == 0

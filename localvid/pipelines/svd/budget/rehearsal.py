@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from localvid.pipelines.svd.networks.encoder import encode_image
 from localvid.pipelines.svd.networks.layers import Residency
 from localvid.pipelines.svd.networks.placement import Placement
 from localvid.pipelines.svd.networks.unet import SlicedUNet
+from localvid.pipelines.svd.networks.weights import unet_units
 from localvid.pipelines.svd.plan import DecoderSlices, Maps, UNetSlices, Weights
 
 _REPEATED = (
@@ -87,9 +89,16 @@ class Rehearsal:
     def least_bytes(self, weights: Weights) -> int:
         """Of weights, what the device holds in some stage at least: known without a rehearsal."""
         sizes = [weight_bytes(network) for network in self._networks]
-        if weights is Weights.RESIDENT and not self._fp8:
-            return sum(sizes)
-        return sorted(sizes)[-2]  # the largest is taken apart
+        if self._fp8 or weights is Weights.STREAM:
+            return sorted(sizes)[-2]  # the largest is taken apart
+        if weights is Weights.MODEL:
+            return max(sizes) - self._once_bytes
+        return sum(sizes)
+
+    @cached_property
+    def _once_bytes(self) -> int:
+        """Of the UNet's weights, those that are used once per clip and then leave the device."""
+        return weight_bytes(*(part for unit in unet_units(self._networks.unet).once for part in unit))
 
     def least_map_bytes(self, slices: DecoderSlices) -> int:
         """Of the decoder's maps, what the device holds at least: known without a rehearsal.
@@ -108,14 +117,20 @@ class Rehearsal:
         self, name: str, weights: Weights, what: object, run: Callable[[Any, Residency], object]
     ) -> Trace:
         alone = weights if name == "unet" else Weights.MODEL  # only the UNet is taken apart
+        if weights is Weights.RESIDENT and not self._fp8:
+            # As if it came alone, with what else stays on the device; so one rehearsal serves both.
+            return self._beside_others(name, self._once(name, Weights.MODEL, what, run))
         key = (alone, what)
         if key not in self._known:
             self._known[key] = self._rehearse(name, alone, run)
         taken = self._known[key]
-        if weights is not Weights.RESIDENT:
-            return taken
+        return self._beside_others(name, taken) if weights is Weights.RESIDENT else taken
+
+    def _beside_others(self, name: str, taken: Trace) -> Trace:
+        """The stage of one network with the weights of the others on the device."""
         others = weight_bytes(*(other for part, other in self._networks._asdict().items() if part != name))
-        return taken._replace(peak_bytes=taken.peak_bytes + others)
+        once = self._once_bytes if name == "unet" and not self._fp8 else 0
+        return taken._replace(peak_bytes=taken.peak_bytes + others + once)
 
     def _rehearse(self, name: str, weights: Weights, run: Callable[[Any, Residency], object]) -> Trace:
         network = _on_host(getattr(self._networks, name))

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
 from localvid.pipelines.svd.budget.roofline import Kernel
@@ -32,6 +33,9 @@ from localvid.pipelines.svd.networks.slicing import Slice, walking
 
 DEVICE = torch.device("meta")
 """Stands for the GPU in code that is traced."""
+
+_BULK = 2**16
+"""Bytes from which on the host's tensors are taken for weights and feature maps, which have no contents."""
 
 _BLOCK = 512
 """CUDA's allocator hands out multiples of so many bytes."""
@@ -302,6 +306,8 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
         if facts.composite:
             with self:  # as in C++: what Python has in its place, for compilers, takes more memory
                 return func._op_dk(torch._C.DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
+        if _is_bulk_on_host(args) and func is not _COPY and func is not _TO_COPY:
+            return args[0] if facts.changes else _shapes_of(func, args, kwargs)
         result = self._run(func, args, kwargs)
         self._count(facts, func, args, kwargs, result)
         return result
@@ -321,6 +327,8 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
             if device.type != args[0].device.type:
                 self._copied += nbytes(args[0]) * self._times
                 return torch.empty_like(args[0], dtype=kwargs.get("dtype"), device=device)
+            if _is_bulk_on_host(args):
+                return _shapes_of(func, args, kwargs)
         return func(*args, **kwargs)
 
     def _count(
@@ -391,6 +399,18 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
             and tensor.storage_offset() == 0
             and storage.nbytes() == _span(tensor) * tensor.element_size()
         )
+
+
+def _is_bulk_on_host(args: tuple[Any, ...]) -> bool:
+    tensors = list(_tensors(args))
+    return bool(tensors) and all(t.device != DEVICE for t in tensors) and max(map(nbytes, tensors)) > _BULK
+
+
+def _shapes_of(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What an operation on the host would give, with its contents left out."""
+    shapes = tree_map_only(torch.Tensor, lambda tensor: torch.empty_like(tensor, device=DEVICE), args)
+    result = func(*shapes, **kwargs)
+    return tree_map_only(torch.Tensor, lambda tensor: torch.empty_like(tensor, device="cpu"), result)
 
 
 def _add(kernels: Counter[Kernel], known: _Known, times: int) -> None:
