@@ -84,7 +84,8 @@ class Moments:
     def _gathered(self, values: Tensor) -> _Part:
         rows, channels = values.shape[0], values.shape[-1]
         flat = values.reshape(rows, -1, channels)
-        step = max(1, _MOMENTS_AT_ONCE // (rows * channels))
+        at_once = _MOMENTS_AT_ONCE if values.device.type == "cpu" else _MOMENTS_ON_GPU
+        step = max(1, at_once // (rows * channels))
         return _merged([_part_of(part, self._groups) for part in torch.split(flat, step, dim=1)])
 
 
@@ -94,6 +95,9 @@ over all of a map, which would cost digits."""
 
 _MOMENTS_AT_ONCE = 2**21
 """Values that are taken in together: few enough to stay in a processor's cache in single precision."""
+
+_MOMENTS_ON_GPU = 2**24
+"""There every portion costs the launch of some kernels, and the whole of it memory: 64 MiB."""
 
 
 def _part_of(values: Tensor, groups: int) -> _Part:
