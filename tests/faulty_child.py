@@ -123,7 +123,7 @@ def exhaust_every_stage(fault: Fault) -> None:
     from torch.utils._python_dispatch import TorchDispatchMode
 
     from localvid.pipelines.svd.budget.ladder import ClipStage, Ladder
-    from localvid.pipelines.svd.plan import EnginePlan
+    from localvid.pipelines.svd.plan import DecoderSlices, EnginePlan
 
     class Exhausted(TorchDispatchMode):
         def __init__(self) -> None:
@@ -148,8 +148,10 @@ def exhaust_every_stage(fault: Fault) -> None:
                 return work(plan)
             met.append(self)
             struck.touch()
+            # As on a card with much memory, whatever the clip before has learnt.
+            self.plan = EnginePlan(decoder=DecoderSlices(chunk_frames=plan.decoder.chunk_frames))
             with Exhausted():
-                return work(plan)
+                return work(self.plan)
 
         return whole(self, stage, exhausted)
 
