@@ -123,7 +123,7 @@ def exhaust_every_stage(fault: Fault) -> None:
     from torch.utils._python_dispatch import TorchDispatchMode
 
     from localvid.pipelines.svd.budget.ladder import ClipStage, Ladder
-    from localvid.pipelines.svd.plan import DecoderSlices, EnginePlan
+    from localvid.pipelines.svd.plan import EnginePlan, Weights
 
     class Exhausted(TorchDispatchMode):
         def __init__(self) -> None:
@@ -148,8 +148,8 @@ def exhaust_every_stage(fault: Fault) -> None:
                 return work(plan)
             met.append(self)
             struck.touch()
-            # As on a card with much memory, whatever the clip before has learnt.
-            self.plan = EnginePlan(decoder=DecoderSlices(chunk_frames=plan.decoder.chunk_frames))
+            # Whatever the clip before has learnt: else nothing is left to fall to.
+            self.plan = plan.model_copy(update={"weights": Weights.RESIDENT})
             with Exhausted():
                 return work(self.plan)
 

@@ -199,8 +199,7 @@ def test_memory_that_runs_out_in_a_stage_costs_a_rung_and_no_picture(
         steps = [report.step for report in watched.reports if report.num_steps]
         assert steps == sorted(steps)
         difference = abs(frames_of(clip_request.output).astype(int) - expected.astype(int))
-        # Other slices round otherwise, which H.264 makes more of in single pixels.
-        assert difference.mean() < 0.5, f"{stage}: {difference.mean()}"
+        assert difference.max() <= 2  # other slices, other rounding
         clip_request.output.unlink()
     assert len(watched.pids) == 1  # running out of memory poisons nothing
 
