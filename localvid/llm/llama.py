@@ -44,10 +44,11 @@ _CRASH_HINT = (
     "--no-cache-dir --no-binary llama-cpp-python llama-cpp-python; if only this model crashes, its file is "
     "damaged; --llm outline needs no model"
 )
-_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
-"""llama.cpp's threads wait for each other at every layer. Spinning there is no faster on an idle machine
-and collapses on a busy one: with two other programs on 2 cores, 240 prompt tokens took 7.6 to 8.9 s against
-2.5 to 3.3 s asleep, and 5.2 s of processor time against 2.3 s."""
+_ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
+"""llama.cpp's threads wait for each other several times a layer, and spin a moment before they fall asleep.
+Asleep at once, a token of the embedded model took 46 to 51 ms on 2 idle cores, spinning so 11 to 19 ms; with
+two other programs on them 25 to 34 and 28 to 29 ms. Spinning longer is no faster on an idle machine and
+collapses on a busy one (10,000: 263 ms a token)."""
 
 
 class LlamaWriter:
