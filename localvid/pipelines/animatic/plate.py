@@ -25,11 +25,10 @@ from localvid.pipelines.animatic.stage import View
 NEVER = 10**9
 _STEPS = 4
 """Places for a plate within a pixel."""
-_FAR = 6.0
-"""Beyond this depth a plate is enlarged in steps of half a pixel: a dolly changes it so slowly that no
-step is seen, and most frames find the copy made for the one before."""
 _MANY_PIXELS = 1_500_000
 """Of a picture this large fewer moved copies are kept: they would fill the memory."""
+_LIMIT_ROWS = 16
+"""What nearer plates hide is left out in steps of this: a copy made for one frame fits the next."""
 _GAP = 24
 """Empty columns that are worth a cut."""
 _BAND = 96
@@ -195,7 +194,7 @@ class Plate:
         limit: int,
     ) -> None:
         # The whole plate is placed in steps, its pieces by what follows from that: they meet exactly.
-        step = _STEPS if self.soft else 2 if self.depth > _FAR else 1
+        step = _STEPS if self.soft else 1
         west, east = _quarters(at[0], step), _quarters(at[0] + self.width * scale, step)
         north, south = _quarters(at[1], step), _quarters(at[1] + self.height * scale, step)
         if west >= east or north >= south:
@@ -209,7 +208,7 @@ class Plate:
             max(0, math.floor(left)),
             max(0, first),
             min(canvas.width, math.ceil(left + piece.image.width * across)),
-            min(limit, last),
+            min(canvas.height, -(-limit // _LIMIT_ROWS) * _LIMIT_ROWS, last),
         )
         if part[0] < part[2] and part[1] < part[3]:
             key, corner = (west, east, north, south), (left, y + piece.top * down)

@@ -117,6 +117,11 @@ class Stage:
         )
 
 
+_FAR = 6.0
+"""Beyond this depth a dolly enlarges a plane so slowly that no step of half a pixel is seen, and most frames
+find the copy of its picture that was made for the one before."""
+
+
 @dataclass(frozen=True)
 class View:
     """One moment of the shot as plates are asked to draw it."""
@@ -137,10 +142,18 @@ class View:
 
     def placed(self, depth: float) -> tuple[float, float, float]:
         """(scale, x, y): canvas pixel (i, j) of a plane at `depth` is drawn at (scale·i + x, scale·j + y)."""
-        stage, size = self.stage, self.pose.scale(depth)
+        stage, size = self.stage, self._enlargement(depth)
         shift_x, shift_y = self.pose.shift(depth)
         return (
             size * self.density / stage.density,
             self.density * (self.focus[0] * (1 - size) + size * stage.left + shift_x),
             self.density * (self.focus[1] * (1 - size) + size * stage.top + shift_y),
         )
+
+    def _enlargement(self, depth: float) -> float:
+        """That of a plane, in steps that move the frame's edges by half a pixel where the plane is far."""
+        size = self.pose.scale(depth)
+        if depth < _FAR or size == 1.0:
+            return size
+        steps = max(self.size)
+        return 1.0 + round((size - 1.0) * steps) / steps
