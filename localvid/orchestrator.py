@@ -229,8 +229,15 @@ class VideoOrchestrator:
             raise InvalidRequestError("say which shot to redo", hint="--shot N, counted from 1")
         if transition is not None:
             options = options.model_copy(update={"transition": transition})
-        self.plan(storyboard, options, prompt=job.prompt)
-        return self.store.update_job(job.id, storyboard=storyboard, options=options)
+        plan = self.plan(storyboard, options, prompt=job.prompt)
+        if shot is not None:
+            before = self.plan(job.storyboard, job.options, prompt=job.prompt).shots[shot - 1]
+            if plan.shots[shot - 1].clip.key == before.clip.key:
+                self._notice(
+                    f"shot {shot} stays as it is: what was changed is nothing that "
+                    f"{before.clip_request.model_id} reads"
+                )
+        return self.store.update_job(job.id, storyboard=storyboard, options=options, read_as=job)
 
     def stop(self) -> None:
         """Stop whatever `execute_job` is doing at the next safe point; callable from a signal handler."""

@@ -54,8 +54,8 @@ ENCODER_OPTIONS = {
     ),
 }
 """The constant profile. Of the presets, veryfast was the fastest whose clips are half of superfast's size
-(`benchmarks/join.py --encoder`). Blocks are not divided: that takes a quarter of the processor time away, for 5 %
-more bytes and 0.1 dB less in two painted clips."""
+(`benchmarks/join.py --encoder`). Blocks are not divided: in two painted clips that took a quarter of the
+processor time away, for 5 % more bytes and 0.1 dB less."""
 
 Frame = NDArray[np.uint8]
 

@@ -320,6 +320,15 @@ def _notes(
                 f"{request.model_id} makes {request.num_frames} frames a shot: {seconds:.1f} s at "
                 f"{request.fps} fps, whatever duration the storyboard asks for"
             )
+    elif options.num_frames is None:
+        for plan in shots:
+            request, wanted_seconds = plan.clip_request, plan.shot.duration_seconds
+            if request.num_frames != max(1, round(wanted_seconds * request.fps)):
+                yield (
+                    f"shot {plan.index + 1} lasts {request.num_frames / request.fps:g} s, not "
+                    f"{wanted_seconds:g} s: {request.model_id} makes {capabilities.num_frames} frames a "
+                    f"shot, here at {request.fps} fps"
+                )
     if not capabilities.takes_camera and any(plan.shot.camera != "static" for plan in shots):
         yield (
             f"{shots[0].clip_request.model_id} takes no camera move: "

@@ -20,7 +20,7 @@ from secrets import token_hex
 from types import TracebackType
 from typing import Self
 
-from localvid.errors import InvalidRequestError, WorkspaceError
+from localvid.errors import InvalidRequestError, JobBusyError, WorkspaceError
 from localvid.files import as_workspace_error, digest, writing
 from localvid.schemas import FilmOptions, JobStatus, Storyboard, VideoJob
 from localvid.store import jobs as job_rows
@@ -139,10 +139,12 @@ class Store:
         storyboard: Storyboard | None = None,
         options: FilmOptions | None = None,
         seed: int | None = None,
+        read_as: VideoJob | None = None,
     ) -> VideoJob:
         """Change what is not None of a job that nobody works on; it is pending then, whatever it was.
 
-        Raises JobBusyError if a live process holds the job.
+        `read_as` is the job that the change was made from. Raises JobBusyError if a live process holds the
+        job, or has changed it since then.
         """
         values: dict[str, object] = {"status": JobStatus.PENDING, "error": "", "hint": ""}
         if storyboard is not None:
@@ -155,6 +157,11 @@ class Store:
             row = job_rows.row_of(connection, job_id)
             if job_rows.is_busy(row, self._temporaries):
                 raise job_rows.busy(row)
+            if read_as is not None and job_rows.read(connection, row, self.workspace) != read_as:
+                raise JobBusyError(
+                    f"job {row.id} was changed by another process just now",
+                    hint="look at it with `localvid get-job`, then try again",
+                )
             job_rows.set_values(connection, row.id, **values, lease_owner=None, lease_expires_at=None)
             return job_rows.read(connection, job_rows.row_of(connection, row.id), self.workspace)
 

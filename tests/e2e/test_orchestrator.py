@@ -141,6 +141,16 @@ def test_redo_without_words_or_seed_draws_another_seed(orchestrator: VideoOrches
         orchestrator.redo(job.id, seed=4)
 
 
+def test_a_redo_that_changes_nothing_that_the_model_reads_is_said(settings: Settings) -> None:
+    notices: list[str] = []
+    with VideoOrchestrator(settings, on_notice=notices.append) as orchestrator:
+        job = orchestrator.create_job(storyboard=BOARD, options=SMALL)
+        orchestrator.redo(job.id, shot=2, description="a desert at noon")
+        assert not any("stays as it is" in notice for notice in notices)
+        orchestrator.redo(job.id, shot=2, description="a desert at noon")
+    assert any("shot 2 stays as it is" in notice for notice in notices)
+
+
 def test_changing_the_transition_runs_the_join_alone(orchestrator: VideoOrchestrator) -> None:
     from localvid import Transition
 

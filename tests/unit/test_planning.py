@@ -247,6 +247,14 @@ def test_a_duration_becomes_frames_where_the_model_is_free_and_is_said_where_it_
     assert any("25 frames a shot: 3.6 s" in note for note in notes)
 
 
+def test_a_shot_longer_than_the_model_can_make_is_said() -> None:
+    most = DRAWN.capabilities.num_frames.maximum if DRAWN.capabilities else 0
+    board = BOARD.with_shot(1, duration_seconds=60)
+    film = plan(board, FilmOptions(metadata=False, fps=60))
+    assert film.shots[1].clip_request.num_frames == most < 60 * 60
+    assert any(f"shot 2 lasts {most / 60:g} s, not 60 s" in note for note in film.notes)
+
+
 def test_a_camera_move_that_the_model_cannot_make_is_said() -> None:
     board = BOARD.with_shot(0, camera="pan_left")
     assert any("no camera move" in note for note in plan(board, video=DIFFUSION, painter=PAINTER).notes)

@@ -223,6 +223,15 @@ def test_an_update_changes_what_is_given_and_makes_the_job_pending(store: Store)
     assert store.get_job(job_id) == again
 
 
+def test_a_change_made_from_an_older_reading_is_refused(store: Store) -> None:
+    job_id = _create(store)
+    first, second = store.get_job(job_id), store.get_job(job_id)
+    changed = store.update_job(job_id, seed=7, read_as=first)
+    with pytest.raises(JobBusyError, match="changed by another process"):
+        store.update_job(job_id, seed=8, read_as=second)
+    assert store.get_job(job_id) == changed
+
+
 def test_a_job_at_work_is_neither_changed_nor_deleted(store: Store) -> None:
     job_id = _create(store)
     with store.lease(job_id), Store(store.workspace) as other:
