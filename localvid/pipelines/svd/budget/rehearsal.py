@@ -16,7 +16,7 @@ from torch import nn
 
 from localvid.pipelines.svd.budget.architecture import Networks, weight_bytes
 from localvid.pipelines.svd.budget.ladder import ClipSize
-from localvid.pipelines.svd.budget.tracing import DEVICE, Trace, trace
+from localvid.pipelines.svd.budget.tracing import DEVICE, Memory, Trace, trace
 from localvid.pipelines.svd.networks import decoder, layers, transformers
 from localvid.pipelines.svd.networks.decoder import decode
 from localvid.pipelines.svd.networks.encoder import encode_image
@@ -60,6 +60,7 @@ class Rehearsal:
         self._fp8 = fp8
         self._dtype: torch.dtype = networks.unet.dtype
         self._known: dict[object, Trace] = {}
+        self._memory = Memory()
 
     def clip(self, weights: Weights) -> Trace:
         """The first frame's embedding."""
@@ -145,7 +146,7 @@ class Rehearsal:
 
             return placed
 
-        return trace(open_run, repeated=_REPEATED)
+        return trace(open_run, repeated=_REPEATED, memory=self._memory)
 
     # --- what is run ----------------------------------------------------------------------------
 
@@ -178,14 +179,29 @@ class Rehearsal:
 
 
 def _on_host(network: nn.Module) -> nn.Module:
-    """A copy whose weights are in host memory that is never touched, in the same layout."""
-    copied = copy.deepcopy(network)
-    for module in copied.modules():
-        for name, weight in module._parameters.items():
-            if weight is not None:
-                host = torch.empty_like(weight, device="cpu")
-                module._parameters[name] = nn.Parameter(host, requires_grad=False)
-        for name, buffer in module._buffers.items():
-            if buffer is not None:
-                module._buffers[name] = torch.empty_like(buffer, device="cpu")
+    """The network with weights in host memory that is never touched, in the same layout.
+
+    Only what weights are put into is its own, all else is shared: a deep copy takes as long as the run.
+    """
+    return _reweighted(network, {})
+
+
+def _reweighted(module: nn.Module, made: dict[nn.Module, nn.Module]) -> nn.Module:
+    if module in made:
+        return made[module]
+    copied = made[module] = copy.copy(module)
+    copied._parameters = {
+        name: None if weight is None else nn.Parameter(_host_like(weight), requires_grad=False)
+        for name, weight in module._parameters.items()
+    }
+    copied._buffers = {
+        name: None if buffer is None else _host_like(buffer) for name, buffer in module._buffers.items()
+    }
+    copied._modules = {
+        name: None if child is None else _reweighted(child, made) for name, child in module._modules.items()
+    }
     return copied
+
+
+def _host_like(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.empty_like(tensor, device="cpu")

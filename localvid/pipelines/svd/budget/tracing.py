@@ -19,7 +19,8 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -77,14 +78,15 @@ def trace(
     *,
     scratch: Scratch = cuda_scratch,
     repeated: Repeated = (),
+    memory: Memory | None = None,
 ) -> Trace:
     """Count what code takes that puts its tensors on `DEVICE`.
 
     `open_run` gives the code to be counted. Of what it does itself only what it leaves on the device counts;
-    what existed before it does not. Raises what the code raises; code that looks into a tensor meets an error
-    of torch.
+    what existed before it does not. `memory` spares operations that other runs have met, with the same
+    `scratch`. Raises what the code raises; code that looks into a tensor meets an error of torch.
     """
-    tracer = _Tracer(scratch)
+    tracer = _Tracer(scratch, memory or Memory())
     with torch.inference_mode(), walking(tracer.walk), _replaced(repeated, tracer.remembering), tracer:
         run = open_run()
         tracer.start()
@@ -156,6 +158,15 @@ class _Known:
         self.again = 0
 
 
+class Memory:
+    """What operations took, from one run to the next: it depends on their operands' shapes alone."""
+
+    def __init__(self) -> None:
+        self.known: dict[object, _Known] = {}
+        self.free: set[object] = set()
+        """Composite operations that came to nothing but views."""
+
+
 class _Live(weakref.ref[torch.UntypedStorage]):
     """A storage in use, how many bytes it takes, and how many had been made when it was."""
 
@@ -169,7 +180,7 @@ class _Live(weakref.ref[torch.UntypedStorage]):
 class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's __init_subclass__
     """While entered, runs and counts every operation."""
 
-    def __init__(self, scratch: Scratch) -> None:
+    def __init__(self, scratch: Scratch, memory: Memory) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._scratch = scratch
         self._live = 0
@@ -184,9 +195,10 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
         self._depth = 0
         """Of composite operations in one another."""
         self._storages: dict[int, _Live] = {}
-        self._known: dict[object, _Known] = {}
-        self._free: set[object] = set()
-        """Composite operations that came to nothing but views."""
+        self._known = memory.known
+        self._free = memory.free
+        self._called: dict[object, _Known] = {}
+        """Functions that are remembered; their arguments, networks among them, are not kept beyond a run."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -196,14 +208,17 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
         """Count from here on; what is live stays so."""
         self._peak, self._host_peak, self._copied = self._live, self._host_live, 0
         self._kernels = Counter()
-        for known in self._known.values():
+        for known in self._all_known():
             known.again = 0
 
     def result(self) -> Trace:
         kernels = self._kernels.copy()
-        for known in self._known.values():
+        for known in self._all_known():
             _add(kernels, known, known.again)
         return Trace(self._peak, kernels, self._copied, self._host_peak)
+
+    def _all_known(self) -> Iterator[_Known]:
+        return chain(self._known.values(), self._called.values())
 
     def walk(self, slices: Sequence[Slice]) -> Iterator[Slice]:
         """All slices, or some of the first and the last if the third round found and left all as the second.
@@ -248,18 +263,20 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
             return self._repeat(known, args, kwargs)
         if key in self._free:
             return func(*args, **kwargs)
-        return self._meet(key, lambda: self._operate(func, facts, args, kwargs), args, changes=facts.changes)
+        operate = partial(self._operate, func, facts, args, kwargs)
+        return self._meet(self._known, key, operate, args, changes=facts.changes)
 
     def remembering(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, whose results depend on its arguments alone, as one operation that is remembered."""
 
         def call(*args: Any, **kwargs: Any) -> Any:
             key = (function, _signature(args), _signature(kwargs.items()))
-            known = self._known.get(key)
+            known = self._called.get(key)
             if known is not None:
                 with torch._C._DisableTorchDispatch():
                     return self._repeat(known, args, kwargs)
-            return self._meet(key, lambda: function(*args, **kwargs), args, changes=False)
+            run = partial(function, *args, **kwargs)
+            return self._meet(self._called, key, run, args, changes=False)
 
         return call
 
@@ -284,7 +301,15 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
         self._track(tensor)
         return tensor
 
-    def _meet(self, key: object, run: Callable[[], Any], args: tuple[Any, ...], *, changes: bool) -> Any:
+    def _meet(
+        self,
+        book: dict[object, _Known],
+        key: object,
+        run: Callable[[], Any],
+        args: tuple[Any, ...],
+        *,
+        changes: bool,
+    ) -> Any:
         """An operation whose like has not run before: run it, and remember what it takes."""
         live, made, copied = self._live, self._made, self._copied
         peak, kernels, times = self._peak, self._kernels, self._times
@@ -293,7 +318,7 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
         try:
             result = run()
             if self._copied == copied:
-                self._remember(key, result, args, changes=changes, live=live, made=made)
+                self._remember(book, key, result, args, changes=changes, live=live, made=made)
         finally:
             self._depth -= 1
             for kernel, each in self._kernels.items():
@@ -370,18 +395,27 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
             self._live -= entry.bytes
 
     def _remember(
-        self, key: object, result: Any, args: tuple[Any, ...], *, changes: bool, live: int, made: int
+        self,
+        book: dict[object, _Known],
+        key: object,
+        result: Any,
+        args: tuple[Any, ...],
+        *,
+        changes: bool,
+        live: int,
+        made: int,
     ) -> None:
         """Unless it gives both views and new tensors, or tensors on the host: that runs anew every time."""
         results = result if isinstance(result, tuple) else (result,)
         tensors = [tensor for tensor in _tensors(results) if all(tensor is not taken for taken in args)]
         if not changes and self._made == made and not self._kernels:
-            self._free.add(key)
+            if book is self._known:
+                self._free.add(key)
             return
         whole = all(self._is_whole(tensor, made) for tensor in tensors) and not isinstance(result, list)
         if not whole and not changes:
             return
-        self._known[key] = _Known(
+        book[key] = _Known(
             () if changes else tuple(_output(result, args) for result in results),
             single=not isinstance(result, tuple),
             peak=self._peak - live,
