@@ -30,6 +30,7 @@ from localvid.pipelines.svd.budget.ladder import ClipSize
 from localvid.pipelines.svd.budget.planner import GIB, ClipPlanner
 from localvid.pipelines.svd.budget.rehearsal import Rehearsal
 from localvid.pipelines.svd.budget.roofline import require_peaks
+from localvid.pipelines.svd.budget.search import Room
 from localvid.pipelines.svd.budget.tracing import DEVICE, Trace, trace
 from localvid.pipelines.svd.plan import DecoderSlices, Guidance, Maps, UNetSlices, Weights
 from localvid.registry import get_model
@@ -147,8 +148,8 @@ def time_figure() -> Figure:
     axes = figure.subplots()
     for number, name in enumerate(GPUS):
         card, colour = require_peaks(name), COLOURS[number]
-        plans = [planner.plan(card, round(budget * GIB)) for budget in BUDGETS]
-        own = planner.plan(card, round(card.memory_gib * GIB))
+        plans = [planner.plan(card, Room(vram_bytes=round(budget * GIB))) for budget in BUDGETS]
+        own = planner.plan(card, Room(vram_bytes=round(card.memory_gib * GIB)))
         low, likely, high = ([getattr(plan, end) for plan in plans] for end in ENDS)
         axes.fill_between(BUDGETS, low, high, step="post", color=colour, alpha=0.13, linewidth=0)
         axes.plot(BUDGETS, likely, color=colour, drawstyle="steps-post", label=name)

@@ -51,6 +51,8 @@ class Settings(Frozen):
     """The process of a diffusion model that reports no progress for so long has hung, and is replaced."""
     vram_gib: float | None = Field(default=None, gt=0)
     """GPU memory that a clip is planned for; None: what is free when it begins."""
+    ram_gib: float | None = Field(default=None, gt=0)
+    """Host memory that a clip is planned for; None: what is available when it begins."""
     attention: Literal["sdpa", "xformers"] = "sdpa"
     compile_models: bool = False
     """`torch.compile` of the UNet's blocks: a minute or more at the first step, less for each one after."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from localvid.config import Settings
     from localvid.pipelines.svd.budget.planner import ClipPlan, ClipPlanner
     from localvid.pipelines.svd.budget.roofline import GpuPeaks
+    from localvid.pipelines.svd.budget.search import Room
     from localvid.schemas import FilmOptions, ModelInfo
 
 _MODEL = "local:svd-xt"
@@ -48,6 +49,10 @@ def plan(
     vram: Annotated[
         float | None, option("--vram", metavar="GIB", help="Memory of the GPU; the card's own if not given.")
     ] = None,
+    ram: Annotated[
+        float | None,
+        option("--ram", metavar="GIB", help="Memory of the machine; this machine's if not given."),
+    ] = None,
     gpu: Annotated[
         str | None, option("--gpu", metavar="NAME", help="A card, such as rtx-4090; else this machine's.")
     ] = None,
@@ -62,6 +67,8 @@ def plan(
     from localvid import registry
     from localvid.config import load_settings
 
+    if ram is not None and ram <= 0:
+        raise InvalidRequestError(f"--ram: {ram:g} GiB is no memory", hint="for example --ram 16")
     settings = load_settings(workspace=workspace)
     given = {
         "width": width,
@@ -76,8 +83,9 @@ def plan(
     num_shots = _num_shots(source, max_shots)
     card = _card(gpu, vram)
     planner = _planner(info, settings, options)
-    chosen = planner.plan(card.peaks, card.vram_bytes)
-    others = _on_common_cards(planner) if card.assumed else []
+    room = _room(settings, ram, card.vram_bytes)
+    chosen = planner.plan(card.peaks, room)
+    others = _on_common_cards(planner, room) if card.assumed else []
     if as_json:
         output.print_json(_document(chosen, card, num_shots, others))
         return
@@ -197,11 +205,24 @@ def _planner(info: ModelInfo, settings: Settings, options: FilmOptions) -> ClipP
     )
 
 
-def _on_common_cards(planner: ClipPlanner) -> list[ClipPlan]:
+def _room(settings: Settings, ram: float | None, vram_bytes: int) -> Room:
+    """The card that is planned for, in a machine of so much memory, and this machine's disk."""
+    from localvid import memory
+    from localvid.pipelines.svd.budget.choice import free_disk_bytes, host_bytes
+    from localvid.pipelines.svd.budget.search import Room
+
+    return Room(
+        vram_bytes=vram_bytes,
+        host_bytes=_bytes(ram) if ram is not None else host_bytes(settings, memory.total_bytes()),
+        disk_bytes=free_disk_bytes(settings.workspace),
+    )
+
+
+def _on_common_cards(planner: ClipPlanner, room: Room) -> list[ClipPlan]:
     from localvid.pipelines.svd.budget.roofline import require_peaks
 
     cards = [require_peaks(name) for name in _COMMON]
-    return [planner.plan(card, _bytes(card.memory_gib)) for card in cards]
+    return [planner.plan(card, room._replace(vram_bytes=_bytes(card.memory_gib))) for card in cards]
 
 
 def _document(chosen: ClipPlan, card: _Card, num_shots: int, others: list[ClipPlan]) -> dict[str, Any]:

@@ -97,6 +97,7 @@ def test_people_see_memory_margin_and_how_sure_the_time_is(capsys: pytest.Captur
     ("arguments", "said"),
     [
         (["--vram", "0"], "is no memory"),
+        (["--ram", "0"], "is no memory"),
         (["--gpu", "RTX 9999"], "no peaks of a GPU"),
         (["--width", "100"], "width 100 is not a multiple of 64"),
         (["--num-frames", "26"], "num_frames 26 is outside"),

@@ -11,7 +11,7 @@ from fixtures_tiny import svd_info
 
 from localvid.config import Settings
 from localvid.errors import CapabilityError
-from localvid.pipelines.svd.budget.choice import choose
+from localvid.pipelines.svd.budget.choice import choose, free_disk_bytes, host_bytes
 from localvid.pipelines.svd.budget.ladder import ClipSize
 from localvid.pipelines.svd.budget.measured import read_measured
 from localvid.pipelines.svd.plan import Attention, Weights
@@ -83,6 +83,23 @@ def test_a_plan_that_got_through_is_taken_until_there_is_more_memory(
     assert choose(info, settings, CUDA, SIZE, **ASKED).plan.weights is Weights.STREAM
     free_bytes["bytes"] *= 2
     assert choose(info, settings, CUDA, SIZE, **ASKED).plan.weights is Weights.RESIDENT
+
+
+@pytest.mark.parametrize(
+    ("ram_gib", "usable", "used"), [(None, 7, 7), (None, None, None), (2.0, 7, 2), (9.0, 7, 7), (2.0, None, 2)]
+)
+def test_the_hosts_memory_is_what_is_there_and_what_is_allowed(
+    settings: Settings, ram_gib: float | None, usable: int | None, used: int | None
+) -> None:
+    limited = settings.model_copy(update={"ram_gib": ram_gib})
+    expected = None if used is None else used * GIB
+    assert host_bytes(limited, None if usable is None else usable * GIB) == expected
+
+
+def test_free_space_is_known_before_there_is_a_workspace(settings: Settings) -> None:
+    missing = settings.workspace / "not" / "yet"
+    assert free_disk_bytes(missing) > 0
+    assert not missing.exists()
 
 
 @pytest.mark.usefixtures("free_bytes")

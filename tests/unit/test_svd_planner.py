@@ -23,11 +23,19 @@ from localvid.pipelines.svd.budget.roofline import (
     require_peaks,
     seconds_on,
 )
-from localvid.pipelines.svd.plan import Maps, Weights
+from localvid.pipelines.svd.budget.search import HOST_PROCESS_BYTES, Room
+from localvid.pipelines.svd.plan import Guidance, Maps, UNetSlices, Weights
 from localvid.schemas import ModelInfo
 
 GPU = require_peaks("RTX 4090")
-BUDGETS = (2.5, 4, 4.9, 8, 24, 80)
+BUDGETS = (2.5, 4, 4.25, 4.5, 5, 8, 24, 80)
+
+
+def room(gib: float, *, host_gib: float | None = None, disk_gib: float | None = None) -> Room:
+    vram, host, disk = (
+        None if amount is None else round(amount * GIB) for amount in (gib, host_gib, disk_gib)
+    )
+    return Room(vram_bytes=vram, host_bytes=host, disk_bytes=disk)
 
 
 def planner(info: ModelInfo, **changes: object) -> ClipPlanner:
@@ -50,9 +58,13 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> ModelInfo:
 
 
 @pytest.fixture(scope="module")
-def plans(published: ModelInfo) -> dict[float, ClipPlan]:
-    at_full_size = planner(published)
-    return {gib: at_full_size.plan(GPU, round(gib * GIB)) for gib in BUDGETS}
+def at_full_size(published: ModelInfo) -> ClipPlanner:
+    return planner(published)
+
+
+@pytest.fixture(scope="module")
+def plans(at_full_size: ClipPlanner) -> dict[float, ClipPlan]:
+    return {gib: at_full_size.plan(GPU, room(gib)) for gib in BUDGETS}
 
 
 @pytest.fixture
@@ -78,6 +90,7 @@ def test_weights_leave_the_card_before_anything_else_shows(plans: dict[float, Cl
     order = list(Weights)
     kinds = [order.index(plans[gib].engine.weights) for gib in BUDGETS]
     assert kinds == sorted(kinds, reverse=True)
+    assert plans[5].engine.weights is Weights.MODEL
     assert plans[80].engine.weights is Weights.RESIDENT
     assert plans[2.5].engine.weights is Weights.STREAM
     assert plans[2.5].engine.decoder.maps is Maps.HOST
@@ -85,13 +98,22 @@ def test_weights_leave_the_card_before_anything_else_shows(plans: dict[float, Cl
 
 def test_more_memory_is_never_slower(plans: dict[float, ClipPlan]) -> None:
     seconds = [plans[gib].seconds for gib in BUDGETS]
-    assert all(less >= more * 0.97 for less, more in pairwise(seconds))
+    assert all(less >= more * 0.99 for less, more in pairwise(seconds))
+
+
+def test_weights_are_streamed_rather_than_the_clip_cut_small(plans: dict[float, ClipPlan]) -> None:
+    """A network at a time would fit 4.25 GiB too, in slices of one frame: an RTX 4090 would then wait for
+    launches."""
+    unet = plans[4.25].engine.unet
+    assert plans[4.25].engine.weights is Weights.STREAM
+    assert (unet.frames, unet.guidance) == (UNetSlices().frames, Guidance.TOGETHER)
+    assert plans[4.25].seconds < 1.01 * plans[8].seconds + plans[4.25].stages[-1].seconds
 
 
 def test_predicted_peaks_keep_what_is_promised(plans: dict[float, ClipPlan]) -> None:
     """SVD-XT, 1024x576, 25 frames decoded together: 4.0 GiB with a network at a time, 2.0 GiB streamed."""
-    assert plans[4.9].engine.weights is Weights.MODEL
-    assert plans[4.9].peak_bytes <= 4.0 * GIB
+    assert plans[5].engine.weights is Weights.MODEL
+    assert plans[5].peak_bytes <= 4.0 * GIB
     assert plans[2.5].peak_bytes <= 2.0 * GIB
 
 
@@ -115,11 +137,38 @@ def test_weights_that_are_not_here_are_to_be_downloaded(
     assert plans[8].disk_bytes > plans[8].download_bytes
 
 
+def test_a_small_hosts_maps_go_to_a_file_and_that_is_said(at_full_size: ClipPlanner) -> None:
+    """5.3 GiB of maps beside 4.2 GiB of weights: too much for 8 GiB, not for 16."""
+    large, small = (at_full_size.plan(GPU, room(4, host_gib=gib, disk_gib=100)) for gib in (16, 8))
+    assert large.engine.decoder.maps is Maps.HOST
+    assert (large.map_file_bytes, large.notes) == (0, ())
+
+    assert small.engine.decoder.maps is Maps.DISK
+    assert 5 * GIB < small.map_file_bytes < 6 * GIB
+    assert small.disk_bytes == large.disk_bytes + small.map_file_bytes
+    assert small.host_bytes == large.host_bytes - small.map_file_bytes
+    assert small.host_bytes + HOST_PROCESS_BYTES < 8 * GIB
+    assert small.seconds > large.seconds
+    (note,) = small.notes
+    assert "host memory does not hold the decoder's feature maps: 5.3 GiB" in note
+    assert small.engine.exact
+
+
+def test_a_full_disk_is_refused_with_what_would_help(at_full_size: ClipPlanner) -> None:
+    with pytest.raises(
+        CapabilityError, match=r"maps take 5\.3 GiB: too much .* in 8\.0 GiB of host"
+    ) as refused:
+        at_full_size.plan(GPU, room(4, host_gib=8, disk_gib=5))
+    assert "--decode-chunk-size" in refused.value.hint
+    # A card that holds the maps itself needs neither.
+    assert at_full_size.plan(GPU, room(8, host_gib=8, disk_gib=5)).engine.decoder.maps is Maps.DEVICE
+
+
 # --- a tiny model --------------------------------------------------------------------------------
 
 
 def test_without_a_budget_nothing_is_sliced(tiny: ModelInfo) -> None:
-    plan = planner(tiny, width=64, height=64, num_frames=4).plan(GPU, None)
+    plan = planner(tiny, width=64, height=64, num_frames=4).plan(GPU, Room())
 
     assert plan.engine.weights is Weights.RESIDENT
     assert plan.engine.unet == type(plan.engine.unet)()
@@ -131,31 +180,31 @@ def test_what_cannot_fit_is_refused_with_what_would(tiny: ModelInfo) -> None:
     budget = round(0.68 * GIB)
     large = planner(tiny, width=2048, height=1152, num_frames=4)
     with pytest.raises(CapabilityError, match=r"does not fit 0\.7 GiB at 2048x1152 with 4 frames") as refused:
-        large.plan(GPU, budget)
+        large.plan(GPU, Room(vram_bytes=budget))
 
     words = refused.value.hint.split()
     width, height = (int(words[words.index(name) + 1]) for name in ("--width", "--height"))
     assert width % 64 == height % 64 == 0
-    fits = planner(tiny, width=width, height=height, num_frames=4).plan(GPU, budget)
+    fits = planner(tiny, width=width, height=height, num_frames=4).plan(GPU, Room(vram_bytes=budget))
     assert fits.needed_bytes <= budget
     with pytest.raises(CapabilityError):
-        planner(tiny, width=width + 64, height=height + 64, num_frames=4).plan(GPU, budget)
+        planner(tiny, width=width + 64, height=height + 64, num_frames=4).plan(GPU, Room(vram_bytes=budget))
 
 
 def test_where_nothing_fits_no_size_is_proposed(tiny: ModelInfo) -> None:
     with pytest.raises(CapabilityError) as refused:
-        planner(tiny, width=128, height=64, num_frames=2).plan(GPU, GIB // 2)
+        planner(tiny, width=128, height=64, num_frames=2).plan(GPU, Room(vram_bytes=GIB // 2))
 
     assert refused.value.hint == "local:svd-xt needs a card with more memory, whatever the size"
 
 
 def test_clips_that_were_measured_mend_the_estimate(tiny: ModelInfo, workspace: Path) -> None:
     asked = {"width": 64, "height": 64, "num_frames": 4, "workspace": workspace}
-    before = planner(tiny, **asked).plan(GPU, None)
+    before = planner(tiny, **asked).plan(GPU, Room())
     for factor in (1.9, 2.0, 40.0):
         record_measured(workspace, measured(seconds=before.seconds * factor, predicted=before.seconds))
 
-    after = planner(tiny, **asked).plan(GPU, None)
+    after = planner(tiny, **asked).plan(GPU, Room())
 
     assert after.seconds == pytest.approx(2 * before.seconds)
     assert after.seconds_high / after.seconds < before.seconds_high / before.seconds

@@ -313,6 +313,29 @@ def test_shortcuts_change_nothing(networks: Any, monkeypatch: pytest.MonkeyPatch
     assert stages(networks) == short
 
 
+def test_what_one_run_has_met_counts_in_the_next(networks: Any) -> None:
+    size, slices = ClipSize(width=64, height=64, num_frames=6), UNetSlices(frames=1, pixels=8)
+    together = Rehearsal(networks, size, guided=True)
+    found = [together.step(slices, weights) for weights in (Weights.MODEL, Weights.STREAM)]
+
+    for taken, weights in zip(found, (Weights.MODEL, Weights.STREAM), strict=True):
+        assert Rehearsal(networks, size, guided=True).step(slices, weights) == taken
+
+
+def test_a_rehearsal_leaves_the_networks_as_they_are(networks: Any) -> None:
+    before = [tensor for network in networks for tensor in network.state_dict().values()]
+    rehearsed = Rehearsal(networks, ClipSize(width=64, height=64, num_frames=2), guided=False)
+    for weights in Weights:
+        rehearsed.step(UNetSlices(), weights)
+        rehearsed.decode(DecoderSlices(), weights)
+
+    after = [tensor for network in networks for tensor in network.state_dict().values()]
+    assert all(
+        one.device == other.device == DEVICE and one.stride() == other.stride()
+        for one, other in zip(before, after, strict=True)
+    )
+
+
 def test_weights_are_counted_as_they_are_placed(networks: Any) -> None:
     rehearsed = Rehearsal(networks, ClipSize(width=64, height=64, num_frames=2), guided=False)
     resident, model, stream = (

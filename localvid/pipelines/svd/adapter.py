@@ -116,6 +116,8 @@ class StableVideoDiffusion(VideoModel):
         """The clip under the plan for its size: chosen once, and remembered from one clip to the next."""
         kind = _Kind.of(request, sampling)
         choice = self._choose(kind, engine.device)
+        for note in choice.notes:
+            report.notice(note)
 
         def fell(lower: EnginePlan) -> None:
             """The next clip of this kind begins where this one got through."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
+from localvid import memory
 from localvid.config import Settings
 from localvid.pipelines.svd.budget.ladder import ClipSize, lower_of
 from localvid.pipelines.svd.budget.measured import MeasuredClip, record_measured
 from localvid.pipelines.svd.budget.planner import CONTEXT_BYTES, GIB, ClipPlan, ClipPlanner
 from localvid.pipelines.svd.budget.remembered import FILE_NAME, PlanKey, RememberedPlans
 from localvid.pipelines.svd.budget.roofline import GpuPeaks, known_gpus, peaks_of
+from localvid.pipelines.svd.budget.search import Room
 from localvid.pipelines.svd.plan import Attention, DecoderSlices, EnginePlan, Guidance, Maps, UNetSlices
 from localvid.schemas import ModelInfo
 
@@ -32,6 +36,8 @@ class Choice(NamedTuple):
 
     plan: EnginePlan
     size: ClipSize
+    notes: tuple[str, ...]
+    """What the plan does that the user did not ask for and should know."""
     remember: Callable[[EnginePlan], None]
     """Takes a lower plan that got through after memory ran out."""
     record: Callable[[float], None]
@@ -55,7 +61,7 @@ def choose(
     """
     if device.type != "cuda":
         plan = _as_asked(_CPU_PLAN, settings, chunk_frames)
-        return Choice(plan, size, remember=lambda _plan: None, record=lambda _seconds: None)
+        return Choice(plan, size, (), remember=lambda _plan: None, record=lambda _seconds: None)
     name = torch.cuda.get_device_name(device)
     budget = _budget(device, settings)
     planner = ClipPlanner(
@@ -68,9 +74,15 @@ def choose(
         attention=Attention(settings.attention),
         compile=settings.compile_models,
         fp8=settings.fp8_weights,
+        chunk_frames=chunk_frames,
         workspace=settings.workspace,
     )
-    clip = planner.plan(peaks_of(name) or _unknown(name), budget)
+    room = Room(
+        vram_bytes=budget,
+        host_bytes=host_bytes(settings, memory.usable_bytes()),
+        disk_bytes=free_disk_bytes(settings.workspace),
+    )
+    clip = planner.plan(peaks_of(name) or _unknown(name), room)
     remembered = RememberedPlans(settings.workspace / FILE_NAME)
     key = PlanKey(device=name, model_id=info.manifest.id, revision=info.manifest.revision or "", size=size)
     known = remembered.recall(key, budget_bytes=budget)
@@ -82,6 +94,7 @@ def choose(
     return Choice(
         plan=lower_of(plan, known) if known else plan,
         size=size,
+        notes=clip.notes,
         remember=lambda lower: remembered.remember(key, lower, budget_bytes=budget),
         record=record,
     )
@@ -93,6 +106,18 @@ def _budget(device: torch.device, settings: Settings) -> int:
     free, _ = torch.cuda.mem_get_info(device)
     budget: int = free + torch.cuda.memory_reserved(device) + CONTEXT_BYTES
     return budget if settings.vram_gib is None else min(budget, round(settings.vram_gib * GIB))
+
+
+def host_bytes(settings: Settings, usable_bytes: int | None) -> int | None:
+    """Host memory that may be used of what there is; None: not known."""
+    asked = None if settings.ram_gib is None else round(settings.ram_gib * GIB)
+    return min((count for count in (asked, usable_bytes) if count is not None), default=None)
+
+
+def free_disk_bytes(workspace: Path) -> int:
+    """Free space where the workspace is, or will be made."""
+    folder = next(path for path in (workspace, *workspace.absolute().parents) if path.exists())
+    return shutil.disk_usage(folder).free
 
 
 def _unknown(gpu: str) -> GpuPeaks:

@@ -1,38 +1,29 @@
-"""Which settings make a clip on a card of so much memory: the fastest whose predicted peak fits.
+"""Which settings make a clip on a card of so much memory, and what it takes under them.
 
-Settings are tried in the order of what they cost. Nothing is sliced if all of it fits; then slices get
-smaller, networks take turns, the decoder's feature maps go to host memory, and weights are streamed: the
-numbers stay the same. Only then are frames decoded in chunks, which shows.
+They are the fastest whose predicted peak fits, by `search`: slices, networks that take turns, streamed
+weights, the decoder's feature maps in host memory or in a file. The numbers stay the same under all of them.
+Only where none fits are frames decoded in chunks, which shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import cache, partial
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING
 
 from localvid.errors import CapabilityError
-from localvid.pipelines.svd.budget.ladder import ClipSize, ClipStage
+from localvid.pipelines.svd.budget.ladder import ClipSize
 from localvid.pipelines.svd.budget.measured import Calibration, calibrate, read_measured
-from localvid.pipelines.svd.budget.roofline import GpuPeaks, seconds_on
-from localvid.pipelines.svd.plan import (
-    Attention,
-    DecoderSlices,
-    EnginePlan,
-    Guidance,
-    Maps,
-    UNetSlices,
-    Weights,
-)
+from localvid.pipelines.svd.budget.roofline import GpuPeaks
+from localvid.pipelines.svd.budget.search import OFF_DEVICE, UNET, Found, Room, Search
+from localvid.pipelines.svd.budget.stages import StageRun, map_bytes
+from localvid.pipelines.svd.plan import Attention, EnginePlan, Maps, Weights
 from localvid.schemas import Frozen, ModelInfo
 
 if TYPE_CHECKING:
     from localvid.pipelines.svd.budget.architecture import Networks
     from localvid.pipelines.svd.budget.rehearsal import Rehearsal
-    from localvid.pipelines.svd.budget.tracing import Trace
-
-_Settings = TypeVar("_Settings", UNetSlices, DecoderSlices)
 
 GIB = 2**30
 
@@ -47,23 +38,6 @@ FRAGMENTATION = 0.05
 """Part of the peak that lies between blocks and cannot be used; with expandable segments, which localvid
 asks for, little does. A guess: no GPU was at hand."""
 
-_UNET = (
-    UNetSlices(),
-    UNetSlices(guidance=Guidance.PASSES),
-    UNetSlices(frames=4, pixels=4096, guidance=Guidance.PASSES),
-    UNetSlices(frames=1, pixels=1024, guidance=Guidance.PASSES),
-)
-_DECODER_ON_DEVICE = (
-    DecoderSlices(),
-    DecoderSlices(frames=4, pixels=65_536),
-    DecoderSlices(frames=1, pixels=16_384),
-)
-_DECODER_ON_HOST = (
-    DecoderSlices(frames=4, pixels=65_536, maps=Maps.HOST),
-    DecoderSlices(frames=1, pixels=16_384, maps=Maps.HOST),
-    DecoderSlices(frames=1, pixels=4096, maps=Maps.HOST),
-)
-_CHUNKS = (8, 4, 2, 1)
 _VIDEO_BITS = 1
 """Of a pixel in a clip's file: H.264 of good quality takes less."""
 _SPREAD = 1.5
@@ -122,7 +96,9 @@ class ClipPlan(Frozen):
     """Largest of the stages', weights included, without the margin."""
     margin: Margin
     host_bytes: int
-    """Host memory that weights and feature maps take at most."""
+    """Host memory that weights and feature maps take at most, beside the process itself."""
+    map_file_bytes: int
+    """Of feature maps in a temporary file in the workspace; 0: they are in memory."""
     stages: tuple[StagePlan, ...]
     flops: int
     seconds: float
@@ -132,7 +108,7 @@ class ClipPlan(Frozen):
     download_bytes: int
     """Weights that are not here yet."""
     disk_bytes: int
-    """The download, and what a clip leaves or needs in files on the way."""
+    """The download, and what a clip leaves, and needs in files on the way."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -160,45 +136,81 @@ class ClipPlanner:
         attention: Attention = Attention.SDPA,
         compile: bool = False,
         fp8: bool = False,
+        chunk_frames: int | None = None,
         workspace: Path | None = None,
     ) -> None:
-        """`guided`: whether guidance is above one anywhere. `workspace`: where clips were measured before."""
+        """`guided`: whether guidance is above one anywhere. `chunk_frames`: frames decoded together, None:
+        all. `workspace`: where clips were measured before."""
         self._info = info
         self._size = ClipSize(width=width, height=height, num_frames=num_frames)
         self._steps = num_inference_steps
         self._guided = guided
         self._asked = EnginePlan(attention=attention, compile=compile, fp8=fp8)
+        self._chunk = chunk_frames
         self._measured = read_measured(workspace) if workspace is not None else ()
         self._networks = _build(info.source)
         self._rehearsal = self._rehearse(self._size)
 
-    def plan(self, gpu: GpuPeaks, vram_bytes: int | None) -> ClipPlan:
-        """The fastest plan that fits `vram_bytes`, the margin included; None: nothing is sliced.
+    def plan(self, gpu: GpuPeaks, room: Room) -> ClipPlan:
+        """The fastest plan that fits, the margin included; without limits nothing is sliced.
 
-        Raises CapabilityError, which names the largest size that would fit, if none does.
+        Raises CapabilityError if none does: with the largest size that would, or with what is wanted of the
+        disk.
         """
-        chosen = _choose(self._rehearsal, self._size, vram_bytes)
-        if chosen is None:
-            raise self._refusal(vram_bytes or 0)
-        engine = self._asked.model_copy(update=chosen._asdict())
+        found = self._find(gpu, room)
         size = self._size
         settings = ClipSettings(
             **size.model_dump(),
             num_inference_steps=self._steps,
             guidance=self._guided,
             precision="fp16",
-            engine=engine,
+            engine=self._asked.model_copy(
+                update={"weights": found.weights, "unet": found.unet, "decoder": found.decoder}
+            ),
         )
         calibration = calibrate(
             self._measured, gpu=gpu.name, model_id=self._info.manifest.id, **size.model_dump()
         )
-        stages = _stages(self._rehearsal, chosen, self._steps, size)
-        return _assemble(self._info, settings, gpu, vram_bytes, stages, calibration)
+        maps = 0 if found.decoder.maps is Maps.DEVICE else map_bytes(self._rehearsal, found.decoder)
+        return _assemble(self._info, settings, gpu, room, found, maps, calibration)
+
+    def _find(self, gpu: GpuPeaks, room: Room) -> Found:
+        def search(room: Room) -> Search:
+            return Search(
+                self._rehearsal,
+                self._size,
+                gpu,
+                steps=self._steps,
+                room=room,
+                margin=lambda peak: margin_for(peak).total_bytes,
+                chunk_frames=self._chunk,
+            )
+
+        found = search(room).fastest()
+        if found is not None:
+            return found
+        if room.disk_bytes is not None:
+            on_disk = search(room._replace(disk_bytes=None)).fastest()
+            if on_disk is not None:
+                raise self._no_room(map_bytes(self._rehearsal, on_disk.decoder), room)
+        in_chunks = search(room).in_chunks()
+        if in_chunks is None:
+            raise self._refusal(room.vram_bytes or 0)
+        return in_chunks
 
     def _rehearse(self, size: ClipSize) -> Rehearsal:
         from localvid.pipelines.svd.budget.rehearsal import Rehearsal
 
         return Rehearsal(self._networks, size, guided=self._guided, fp8=self._asked.fp8)
+
+    def _no_room(self, maps: int, room: Room) -> CapabilityError:
+        host, disk = room.host_bytes or 0, room.disk_bytes or 0
+        return CapabilityError(
+            f"the decoder's feature maps take {maps / GIB:.1f} GiB: too much beside the weights in "
+            f"{host / GIB:.1f} GiB of host memory, and for the {disk / GIB:.1f} GiB that are free on disk",
+            hint="free some space in the workspace or some memory; with --decode-chunk-size 8 they are "
+            "smaller, and seams may show",
+        )
 
     def _refusal(self, vram_bytes: int) -> CapabilityError:
         size, model = self._size, self._info.manifest.id
@@ -239,22 +251,10 @@ class ClipPlanner:
         peak = max(
             rehearsal.clip(weights).peak_bytes,
             rehearsal.encode(weights).peak_bytes,
-            rehearsal.step(_UNET[-1], weights).peak_bytes,
-            rehearsal.decode(_DECODER_ON_HOST[-1], weights).peak_bytes,
+            rehearsal.step(UNET[-1], weights).peak_bytes,
+            rehearsal.decode(OFF_DEVICE[-1], weights).peak_bytes,
         )
         return peak + margin_for(peak).total_bytes
-
-
-class _Choice(NamedTuple):
-    weights: Weights
-    unet: UNetSlices
-    decoder: DecoderSlices
-
-
-class _Stage(NamedTuple):
-    name: ClipStage
-    trace: Trace
-    times: int
 
 
 def margin_for(peak_bytes: int) -> Margin:
@@ -274,62 +274,7 @@ def _build(source: Path | None) -> Networks:
     return build_networks(source, dtype=torch.float16)
 
 
-# --- the choice --------------------------------------------------------------------------------------
-
-
-def _choose(rehearsal: Rehearsal, size: ClipSize, vram_bytes: int | None) -> _Choice | None:
-    """The first of each stage's settings that fits, under the first kind of weights for which all do."""
-    for weights, decoders in _attempts(size):
-        if not _fits(rehearsal.least_bytes(weights), vram_bytes):
-            continue
-        if not all(_fits(run(weights).peak_bytes, vram_bytes) for run in (rehearsal.clip, rehearsal.encode)):
-            continue
-        # The decoder first: its rehearsal is the shorter, and it is what mostly does not fit.
-        possible = _decodes(rehearsal, decoders, vram_bytes)
-        decoder = _first(possible, partial(_decode_bytes, rehearsal, weights), vram_bytes)
-        if decoder is None:
-            continue
-        unet = _first(_UNET, partial(_step_bytes, rehearsal, weights), vram_bytes)
-        if unet is not None:
-            return _Choice(weights, unet, decoder)
-    return None
-
-
-def _step_bytes(rehearsal: Rehearsal, weights: Weights, slices: UNetSlices) -> int:
-    return rehearsal.step(slices, weights).peak_bytes
-
-
-def _decode_bytes(rehearsal: Rehearsal, weights: Weights, slices: DecoderSlices) -> int:
-    return rehearsal.decode(slices, weights).peak_bytes
-
-
-def _decodes(
-    rehearsal: Rehearsal, decoders: tuple[DecoderSlices, ...], vram_bytes: int | None
-) -> tuple[DecoderSlices, ...]:
-    """Those whose feature maps alone do not forbid them, so that nobody waits for their rehearsal."""
-    return tuple(slices for slices in decoders if _fits(rehearsal.least_map_bytes(slices), vram_bytes))
-
-
-def _attempts(size: ClipSize) -> Iterator[tuple[Weights, tuple[DecoderSlices, ...]]]:
-    """Kinds of weights and the decoder's settings under them, from fast to slow."""
-    yield Weights.RESIDENT, _DECODER_ON_DEVICE
-    yield Weights.MODEL, _DECODER_ON_DEVICE
-    yield Weights.MODEL, _DECODER_ON_HOST
-    yield Weights.STREAM, _DECODER_ON_DEVICE + _DECODER_ON_HOST
-    smallest = _DECODER_ON_HOST[-1]
-    chunks = [frames for frames in _CHUNKS if frames < size.num_frames]
-    yield Weights.STREAM, tuple(smallest.model_copy(update={"chunk_frames": frames}) for frames in chunks)
-
-
-def _fits(peak_bytes: int, vram_bytes: int | None) -> bool:
-    return vram_bytes is None or peak_bytes + margin_for(peak_bytes).total_bytes <= vram_bytes
-
-
-def _first(
-    settings: tuple[_Settings, ...], peak: Callable[[_Settings], int], vram_bytes: int | None
-) -> _Settings | None:
-    """The first whose peak fits."""
-    return next((slices for slices in settings if _fits(peak(slices), vram_bytes)), None)
+# --- sizes -------------------------------------------------------------------------------------------
 
 
 def _pixels(size: ClipSize) -> int:
@@ -348,24 +293,12 @@ def _smaller_sizes(size: ClipSize) -> list[ClipSize]:
 # --- the plan ----------------------------------------------------------------------------------------
 
 
-def _stages(rehearsal: Rehearsal, chosen: _Choice, steps: int, size: ClipSize) -> list[_Stage]:
-    weights, unet, decoder = chosen
-    chunks = -(-size.num_frames // (decoder.chunk_frames or size.num_frames))
-    return [
-        _Stage(ClipStage.CLIP, rehearsal.clip(weights), 1),
-        _Stage(ClipStage.ENCODE, rehearsal.encode(weights), 1),
-        _Stage(ClipStage.SAMPLE, rehearsal.step(unet, weights), steps),
-        _Stage(ClipStage.DECODE, rehearsal.decode(decoder, weights), chunks),
-    ]
-
-
-def _planned(stage: _Stage, gpu: GpuPeaks, factor: float) -> StagePlan:
-    seconds = seconds_on(gpu, stage.trace.kernels, copied_bytes=stage.trace.copied_bytes)
+def _planned(stage: StageRun, gpu: GpuPeaks, factor: float) -> StagePlan:
     return StagePlan(
         name=stage.name.value,
         peak_bytes=stage.trace.peak_bytes,
-        flops=stage.trace.flops * stage.times,
-        seconds=seconds * stage.times * factor,
+        flops=stage.flops,
+        seconds=stage.seconds_on(gpu) * factor,
     )
 
 
@@ -373,24 +306,27 @@ def _assemble(
     info: ModelInfo,
     settings: ClipSettings,
     gpu: GpuPeaks,
-    vram_bytes: int | None,
-    taken: list[_Stage],
+    room: Room,
+    found: Found,
+    maps: int,
     calibration: Calibration,
 ) -> ClipPlan:
-    stages = tuple(_planned(stage, gpu, calibration.factor) for stage in taken)
+    stages = tuple(_planned(stage, gpu, calibration.factor) for stage in found.stages)
     peak = max(stage.peak_bytes for stage in stages)
     seconds, ends = sum(stage.seconds for stage in stages), _SPREAD
     if calibration.num_clips:
         ends = _MEASURED_SPREAD if calibration.same_size else _SCALED_SPREAD
     download = 0 if info.source is not None else info.manifest.total_bytes
+    in_file = maps if found.decoder.maps is Maps.DISK else 0
     return ClipPlan(
         model_id=info.manifest.id,
         gpu=gpu.name,
-        budget_bytes=vram_bytes,
+        budget_bytes=room.vram_bytes,
         settings=settings,
         peak_bytes=peak,
         margin=margin_for(peak),
-        host_bytes=max(stage.trace.host_peak_bytes for stage in taken),
+        host_bytes=_host_bytes(found, maps - in_file),
+        map_file_bytes=in_file,
         stages=stages,
         flops=sum(stage.flops for stage in stages),
         seconds=seconds,
@@ -398,9 +334,16 @@ def _assemble(
         seconds_high=seconds * ends,
         calibration=calibration,
         download_bytes=download,
-        disk_bytes=download + _clip_bytes(settings),
-        notes=tuple(_notes(settings)),
+        disk_bytes=download + _clip_bytes(settings) + in_file,
+        notes=tuple(_notes(settings, in_file)),
     )
+
+
+def _host_bytes(found: Found, maps: int) -> int:
+    """Weights are read into host memory whatever becomes of them; a rehearsal of a stage holds its own."""
+    clip, encode, sample, _ = (stage.trace.host_peak_bytes for stage in found.stages)
+    loaded = clip + encode + sample
+    return max(loaded, maps) if found.weights is Weights.RESIDENT else loaded + maps
 
 
 def _clip_bytes(settings: ClipSettings) -> int:
@@ -409,7 +352,12 @@ def _clip_bytes(settings: ClipSettings) -> int:
     return pixels * 4 * 2 // 64 + pixels * _VIDEO_BITS // 8
 
 
-def _notes(settings: ClipSettings) -> Iterator[str]:
+def _notes(settings: ClipSettings, map_file_bytes: int) -> Iterator[str]:
+    if map_file_bytes:
+        yield (
+            f"host memory does not hold the decoder's feature maps: {map_file_bytes / GIB:.1f} GiB of them "
+            "pass through a temporary file in the workspace"
+        )
     chunk = settings.engine.decoder.chunk_frames
     if chunk is not None:
         yield f"{chunk} frames are decoded at a time: seams may show where two chunks meet"

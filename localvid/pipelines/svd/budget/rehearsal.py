@@ -87,6 +87,26 @@ class Rehearsal:
             slices = slices.model_copy(update={"maps": Maps.HOST})
         return self._once("vae", weights, slices, lambda net, on: self._decode(net, slices, on))
 
+    @property
+    def kinds(self) -> tuple[Weights, ...]:
+        """Of keeping weights, each with less on the device than the one before. In eight bits the UNet comes
+        unit by unit as soon as it is not resident, so there is no third."""
+        return (Weights.RESIDENT, Weights.MODEL) if self._fp8 else tuple(Weights)
+
+    def comes_in_units(self, weights: Weights) -> bool:
+        """Whether the UNet's weights come while it works, one unit ahead."""
+        return weights is Weights.STREAM or (self._fp8 and weights is Weights.MODEL)
+
+    def known_step(self, slices: UNetSlices) -> Trace | None:
+        """A step that was rehearsed, wherever its weights were."""
+        known = (self._known.get((weights, slices)) for weights in Weights)
+        return next((taken for taken in known if taken is not None), None)
+
+    @cached_property
+    def weight_bytes(self) -> int:
+        """Of all networks' weights, in the precision of the files."""
+        return weight_bytes(*self._networks)
+
     def least_bytes(self, weights: Weights) -> int:
         """Of weights, what the device holds in some stage at least: known without a rehearsal."""
         sizes = [weight_bytes(network) for network in self._networks]

@@ -17,7 +17,7 @@ import difflib
 import math
 import re
 import tomllib
-from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +31,9 @@ EFFICIENCY = math.sqrt(0.57 * 0.75)
 LAUNCH_SECONDS = 5e-6
 """What a kernel takes at least: torch hands out some hundred thousand a second. An estimate; no GPU was at
 hand."""
+
+DISK_GBS = 1.0
+"""Of a temporary file in GB/s: a guess between a SATA drive (0.5) and an NVMe one (3 and more)."""
 
 _TABLE = Path(__file__).with_name("gpus.toml")
 
@@ -55,14 +58,23 @@ class Kernel(NamedTuple):
     """Every operand read once, every result written once."""
 
 
-def seconds_on(gpu: GpuPeaks, kernels: Counter[Kernel], *, copied_bytes: int = 0) -> float:
-    """Likely seconds; copies between host and device are hidden behind the work, where there is enough."""
+def seconds_on(
+    gpu: GpuPeaks, kernels: Mapping[Kernel, int], *, copied_bytes: int = 0, ahead_bytes: int = 0
+) -> float:
+    """Likely seconds of operations, and of copies between host and device: `copied_bytes` are waited for,
+    `ahead_bytes` are copied beside the work."""
     flops, memory = gpu.half_tflops * 1e12, gpu.memory_gbs * 1e9
     work = 0.0
     for kernel, times in kernels.items():
         ideal = max(kernel.flops / flops, kernel.bytes_moved / memory)
         work += max(ideal / EFFICIENCY, LAUNCH_SECONDS) * times
-    return max(work, copied_bytes / (gpu.host_gbs * 1e9 * EFFICIENCY))
+    link = gpu.host_gbs * 1e9 * EFFICIENCY
+    return max(work, ahead_bytes / link) + copied_bytes / link
+
+
+def disk_seconds(file_bytes: int) -> float:
+    """Likely seconds of reading and writing so many bytes of a temporary file."""
+    return file_bytes / (DISK_GBS * 1e9)
 
 
 @cache
