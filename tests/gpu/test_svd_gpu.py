@@ -232,3 +232,17 @@ def test_xformers_gives_nearly_the_same(full_size: Path) -> None:
 def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
     """In standard deviations of what was expected."""
     return float((found - expected).abs().mean() / expected.std())
+
+
+def test_pinned_memory_takes_what_it_holds(model: StableVideoDiffusion) -> None:
+    model.load()
+    free_memory()
+    before = torch.cuda.memory.host_memory_stats()["allocated_bytes.current"]
+    size = 300 * 2**20
+    pinned = torch.empty(size, dtype=torch.uint8, pin_memory=True)
+    taken = torch.cuda.memory.host_memory_stats()["allocated_bytes.current"] - before
+    show(f"pinned memory: {size / 2**20:.0f} MiB asked for, {taken / 2**20:.0f} taken")
+    assert taken == size
+
+    del pinned
+    assert torch.cuda.memory.host_memory_stats()["allocated_bytes.current"] == before

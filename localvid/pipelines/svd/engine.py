@@ -25,6 +25,7 @@ from localvid.pipelines.diffusion import choose_device, guarded, load_pipeline
 from localvid.pipelines.svd.budget.ladder import ClipStage, Ladder
 from localvid.pipelines.svd.networks.decoder import decode
 from localvid.pipelines.svd.networks.encoder import encode_image
+from localvid.pipelines.svd.networks.pinned import pin_exactly
 from localvid.pipelines.svd.networks.placement import Placement
 from localvid.pipelines.svd.networks.unet import SlicedUNet
 from localvid.pipelines.svd.pixels import all_finite
@@ -52,6 +53,8 @@ class SvdEngine:
         """Read the networks from `info.source` into host memory. Raises NotAvailableError."""
         self.device = choose_device(settings)
         self.dtype = torch.float16 if self.device.type == "cuda" else torch.float32
+        if self.device.type == "cuda":
+            pin_exactly()
         self._pipeline = load_pipeline(StableVideoDiffusionPipeline, info, dtype=self.dtype)
         networks = {name: getattr(self._pipeline, name) for name in ("image_encoder", "vae", "unet")}
         self._placement = Placement(networks, self.device, fp8=settings.fp8_weights)

@@ -30,6 +30,7 @@ from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
 from localvid.pipelines.svd.budget.roofline import Kernel
 from localvid.pipelines.svd.budget.scratch import Scratch, convolution_layout, cuda_scratch, nbytes
+from localvid.pipelines.svd.networks.pinned import pinned_size
 from localvid.pipelines.svd.networks.slicing import Slice, walking
 
 DEVICE = torch.device("meta")
@@ -61,7 +62,7 @@ class Trace(NamedTuple):
     copied_bytes: int
     """Copied between device and host, both ways together."""
     host_peak_bytes: int
-    """Most that was taken of the host's memory by tensors."""
+    """Most that was taken of the host's memory by tensors, as if all were pinned."""
 
     @property
     def flops(self) -> int:
@@ -378,6 +379,8 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
         entry.bytes = -(-storage.nbytes() // _BLOCK) * _BLOCK
         entry.identity, entry.number = id(storage), self._made
         entry.on_host = tensor.device != DEVICE
+        if entry.on_host:
+            entry.bytes = pinned_size(storage.nbytes())
         self._storages[entry.identity] = entry
         if entry.on_host:
             self._host_live += entry.bytes

@@ -174,7 +174,7 @@ class DeviceMap(FeatureMap):
 class HostMap(FeatureMap):
     """A map in host memory, pinned for a CUDA device; slices are copied there and back.
 
-    One allocation, because torch rounds pinned ones up to powers of two. All copies are put on the device's
+    One allocation, because to pin one takes long. All copies are put on the device's
     current stream, so they happen in the order of the calls and the host waits for none.
     """
 
