@@ -88,6 +88,19 @@ def test_what_the_user_chose_stays() -> None:
     assert (bottom.attention, bottom.fp8, bottom.compile) == (Attention.XFORMERS, True, False)
 
 
+@pytest.mark.parametrize("stage", list(ClipStage))
+def test_eight_bits_descend_like_others_and_are_entered_by_no_rung(stage: ClipStage) -> None:
+    exact, lossy = (way_down(stage, EnginePlan(fp8=fp8)) for fp8 in (False, True))
+    assert not any(rung.plan.fp8 for rung in exact)
+    assert all(rung.plan.fp8 for rung in lossy)
+    # As soon as its weights leave the device in eight bits, they come unit by unit.
+    streamed = [rung.change for rung in exact if rung.change == "streamed weights"]
+    assert [rung.change for rung in lossy] == [
+        rung.change for rung in exact if rung.change != "streamed weights"
+    ]
+    assert len(streamed) == (stage is not ClipStage.DECODE)
+
+
 def test_slices_larger_than_the_clip_are_cut_to_it_first() -> None:
     tiny = ClipSize(width=64, height=64, num_frames=2)
     plan = EnginePlan(unet=UNetSlices(frames=1000, pixels=1000, guidance=Guidance.PASSES))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import gc
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +14,17 @@ import torch
 from tiny_unet import run_stock, tiny_unet, unet_inputs
 from torch import Tensor, nn
 
+from localvid.pipelines.svd.budget.architecture import build_networks, weight_bytes
+from localvid.pipelines.svd.budget.rehearsal import _on_host
+from localvid.pipelines.svd.budget.tracing import DEVICE, trace
 from localvid.pipelines.svd.networks import packed
 from localvid.pipelines.svd.networks import unet as svd_unet
 from localvid.pipelines.svd.networks.layers import Residency
 from localvid.pipelines.svd.networks.packed import FP8
+from localvid.pipelines.svd.networks.placement import Placement
 from localvid.pipelines.svd.networks.unet import SlicedUNet
 from localvid.pipelines.svd.networks.weights import Streamed, Units, unet_units, whole
-from localvid.pipelines.svd.plan import Guidance, UNetSlices
+from localvid.pipelines.svd.plan import Guidance, UNetSlices, Weights
 
 CPU = torch.device("cpu")
 SLICES = UNetSlices(frames=2, pixels=40, guidance=Guidance.TOGETHER)
@@ -289,3 +294,35 @@ def test_eight_bits_are_within_a_sixteenth_of_each_value() -> None:
         large = before.abs() > before.abs().amax(1, keepdim=True) / 2**10  # smaller ones lose digits
         error = ((layer.weight - before) / before).abs()[large]
     assert 0 < error.max() <= 1 / 16
+
+
+def test_eight_bits_move_as_they_are() -> None:
+    torch.manual_seed(0)
+    layer = nn.Sequential(nn.Linear(40, 30))
+    weights = Streamed(layer, whole(layer), device=CPU, on_device=True, fp8=True)
+
+    def read() -> Tensor:
+        with weights.on(layer):
+            return layer[0].weight.clone()  # type: ignore[operator,no-any-return]
+
+    first = read()
+    for on_device in (False, False, True):
+        weights.move(on_device=on_device)
+        assert torch.equal(read(), first)
+
+
+def test_eight_bits_leave_the_device_with_the_plan(tiny_svd: Path) -> None:
+    networks = build_networks(tiny_svd, dtype=torch.float16)
+    held = {}
+    for weights in (Weights.RESIDENT, Weights.MODEL):
+
+        def settled(weights: Weights = weights) -> Callable[[], object]:
+            placement = Placement({"unet": _on_host(networks.unet)}, DEVICE, fp8=True)
+            placement.settle(Weights.RESIDENT)
+            placement.settle(weights)
+            return lambda: placement
+
+        held[weights] = trace(settled).peak_bytes
+    stored = weight_bytes(networks.unet) / 2
+    assert held[Weights.RESIDENT] > stored
+    assert held[Weights.MODEL] < held[Weights.RESIDENT] - 0.9 * stored

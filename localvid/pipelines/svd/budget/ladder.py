@@ -2,7 +2,8 @@
 
 Every rung but the last ones leaves the picture as it is: smaller slices, feature maps in host memory, one
 network at a time on the device, streamed weights, feature maps in a file. Only then frames are decoded in
-chunks, which shows as a seam where two of them meet, and is said. A clip never gets fewer frames or pixels.
+chunks, which shows as a seam where two of them meet, and is said. A clip never gets fewer frames or pixels,
+nor weights in eight bits: those are lossy, and for the user alone to ask for.
 
 No torch here: whoever calls turns the device's errors into OutOfMemoryError, with nothing of the failed
 attempt held any more, as `diffusion.guarded` does.
@@ -252,8 +253,8 @@ def _model_at_a_time(plan: EnginePlan, _size: ClipSize) -> tuple[EnginePlan, str
 
 
 def _streamed_weights(plan: EnginePlan, _size: ClipSize) -> tuple[EnginePlan, str] | None:
-    if plan.weights is Weights.STREAM:
-        return None
+    if plan.weights is Weights.STREAM or (plan.fp8 and plan.weights is Weights.MODEL):
+        return None  # in eight bits the UNet comes unit by unit as soon as it is not resident
     return plan.model_copy(update={"weights": Weights.STREAM}), "streamed weights"
 
 

@@ -55,12 +55,7 @@ class Packed:
         self._on_device = on_device
         lengths: dict[torch.dtype, int] = {}
         self._weights = [_reserve(place, lengths, fp8=fp8) for place in places]
-        storage = device if on_device else torch.device("cpu")
-        pinned = device.type == "cuda" and not on_device
-        self._stored = {
-            dtype: torch.empty(length, dtype=dtype, device=storage, pin_memory=pinned)
-            for dtype, length in lengths.items()
-        }
+        self._stored = self._buffers(lengths)
         for weight in self._weights:
             weight.store(self._stored)
         self._fetched: _Fetched | None = None
@@ -69,6 +64,30 @@ class Packed:
     def num_bytes(self) -> int:
         """What the unit takes where it is stored."""
         return sum(buffer.numel() * buffer.itemsize for buffer in self._stored.values())
+
+    def move(self, *, on_device: bool) -> None:
+        """Store the weights there instead, bit by bit as they are; not while they are installed."""
+        if on_device is self._on_device:
+            return
+        self._on_device = on_device
+        try:
+            stored = self._buffers({dtype: len(buffer) for dtype, buffer in self._stored.items()})
+        except BaseException:
+            self._on_device = not on_device
+            raise
+        for dtype, buffer in self._stored.items():
+            stored[dtype].copy_(buffer)
+        self._stored = stored
+        self.remove()
+
+    def _buffers(self, lengths: dict[torch.dtype, int]) -> Buffers:
+        """Empty ones, where weights are to be stored."""
+        storage = self._device if self._on_device else torch.device("cpu")
+        pinned = self._device.type == "cuda" and not self._on_device
+        return {
+            dtype: torch.empty(length, dtype=dtype, device=storage, pin_memory=pinned)
+            for dtype, length in lengths.items()
+        }
 
     def fetch(self) -> None:
         """Start copying to the device."""

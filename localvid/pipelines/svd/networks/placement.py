@@ -62,7 +62,9 @@ class Placement:
     def _settle(self, name: str, network: nn.Module, weights: Weights) -> None:
         in_eight_bits = self._fp8 and name == "unet"
         if in_eight_bits and name in self._streamed:
-            return  # where they are first put they stay: what was rounded cannot be laid out anew
+            # Only moved: what was rounded must not be rounded again.
+            self._streamed[name].move(on_device=weights is Weights.RESIDENT)
+            return
         if weights is Weights.RESIDENT and not in_eight_bits:
             self._streamed.pop(name, None)
             network.to(self._device)

@@ -115,6 +115,12 @@ class Streamed:
         """What the units' weights take where they are kept."""
         return sum(packed.num_bytes for packed in set(self._unit_of.values()))
 
+    def move(self, *, on_device: bool) -> None:
+        """Keep the units' weights there from now on, as they are; not while any of them is in use."""
+        self.rest()
+        for packed in set(self._unit_of.values()):
+            packed.move(on_device=on_device)
+
     def rest(self) -> None:
         """Free the unit that was fetched ahead; the next use fetches what it needs."""
         if self._ahead is not None:
