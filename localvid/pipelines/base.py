@@ -50,6 +50,9 @@ class _Model:
         `generate`, `sample` and `paint` load by themselves; this exists so that a stage can show it.
         """
 
+    def spare_host_memory(self) -> None:
+        """Keep less in host memory from now on, if it can: an earlier process was killed for lack of it."""
+
     def close(self) -> None:
         """Free everything that `load` took, device memory included; idempotent."""
 

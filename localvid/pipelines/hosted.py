@@ -5,7 +5,8 @@ when it ends. Requests, reports and errors cross the border, and paths; tensors 
 imported on this side.
 
 A process that can work no more (its GPU failed, it died, it hung) is replaced, and what it was doing is
-tried once more in the new one.
+tried once more in the new one. If the system killed it for lack of host memory, the new one is told so, and
+keeps less there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from localvid import memory
 from localvid.config import Settings
 from localvid.errors import DeviceFailedError, LocalvidError, ModelProcessError
 from localvid.host import ChildHost
@@ -102,6 +104,7 @@ class ModelProcess:
         self._host.call(method, arguments, on_progress=on_progress, timeout_seconds=math.inf)
 
     def _twice(self, work: Callable[[], None], on_progress: OnProgress) -> None:
+        kills = memory.oom_kills()
         try:
             work()
         except (DeviceFailedError, ModelProcessError) as error:
@@ -111,9 +114,14 @@ class ModelProcess:
         else:
             return
         self._host.close()
+        starved = kills is not None and kills < (memory.oom_kills() or 0)
+        if starved:
+            failure += ", for the host's memory ran out"
         notice = f"{failure}; trying once more in a new process"
         on_progress(Progress(step=0, num_steps=0, message=f"loading {self._title} again", notice=notice))
         try:
+            if starved:
+                self._call("spare_host_memory", {}, on_progress)
             work()
         except DeviceFailedError:
             self._host.close()  # so that the next shot finds no poisoned process

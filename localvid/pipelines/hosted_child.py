@@ -28,6 +28,9 @@ class HostedModel:
     def load(self) -> None:
         self.adapter.load(self._report)
 
+    def spare_host_memory(self) -> None:
+        self.adapter.spare_host_memory()
+
     def check_fits(self, request: dict[str, Any]) -> None:
         self._video_model().check_fits(VideoRequest.model_validate(request), self._report)
 

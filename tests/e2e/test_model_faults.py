@@ -17,14 +17,19 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from faulty_child import VARIABLE, Fault
 from fixtures_tiny import svd_info
 from numpy.typing import NDArray
 from PIL import Image
 
+from localvid import memory
 from localvid.config import Settings
 from localvid.errors import DeviceFailedError, GenerationFailedError
 from localvid.pipelines.hosted import HostedVideoModel
+from localvid.pipelines.svd.budget.choice import choose
+from localvid.pipelines.svd.budget.ladder import ClipSize
+from localvid.pipelines.svd.plan import Maps
 from localvid.schemas import Progress, VideoRequest
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -163,6 +168,45 @@ def test_a_process_that_dies_while_decoding_costs_no_sampling(
     assert np.array_equal(frames_of(clip_request.output), expected)
     assert len(watched.pids) == 2
     assert watched.steps("sampling") == [1, 2]
+
+
+def test_a_process_killed_for_host_memory_is_followed_by_one_that_keeps_less_there(
+    open_model: Callable[..., Watched],
+    clip_request: VideoRequest,
+    settings: Settings,
+    tiny_svd: Path,
+    expected: NDArray[np.uint8],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watched = open_model("kill", "decoding", step=3)
+    kills = iter((3, 4))
+    monkeypatch.setattr(memory, "oom_kills", lambda: next(kills))
+    watched.model.generate(clip_request, watched.listen)
+
+    assert np.array_equal(frames_of(clip_request.output), expected)
+    again, change = watched.notices
+    assert "SIGKILL, for the host's memory ran out; trying once more" in again
+    assert change == "host memory ran out before; going on with feature maps in a temporary file"
+
+    # It is remembered, whatever process comes next.
+    size = ClipSize(width=64, height=64, num_frames=4)
+    asked = {"num_inference_steps": 2, "guided": True, "chunk_frames": None}
+    known, other = (
+        choose(svd_info(tiny_svd), settings, torch.device("cpu"), each, **asked).plan  # type: ignore[arg-type]
+        for each in (size, size.model_copy(update={"num_frames": 3}))
+    )
+    assert (known.decoder.maps, other.decoder.maps) == (Maps.DISK, Maps.HOST)
+
+
+def test_a_kill_by_hand_changes_no_plan(
+    open_model: Callable[..., Watched], clip_request: VideoRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = open_model("kill", "decoding", step=3)
+    monkeypatch.setattr(memory, "oom_kills", lambda: 3)
+    watched.model.generate(clip_request, watched.listen)
+
+    (notice,) = watched.notices
+    assert "memory ran out" not in notice
 
 
 def test_poison_twice_is_an_error_and_the_next_shot_finds_a_sound_process(

@@ -15,7 +15,13 @@ from localvid.media.encode import ClipWriter
 from localvid.media.look import ClipLook
 from localvid.pipelines.base import VideoModel
 from localvid.pipelines.diffusion import choose_device, free_memory, guarded, use_threads
-from localvid.pipelines.svd.budget.ladder import ClipSize, ClipStage, Ladder, lower_of
+from localvid.pipelines.svd.budget.ladder import (
+    ClipSize,
+    ClipStage,
+    Ladder,
+    lower_of,
+    with_less_host_memory,
+)
 from localvid.pipelines.svd.latents import read_latents, write_latents
 from localvid.pipelines.svd.pixels import judge
 from localvid.pipelines.svd.plan import EnginePlan
@@ -44,6 +50,7 @@ class StableVideoDiffusion(VideoModel):
         super().__init__(info, settings)
         self._choices: dict[_Kind, Choice] = {}
         self._sampling_seconds: dict[_Kind, float] = {}
+        self._spares_host = False
 
     def load(self, on_progress: OnProgress = ignore_progress) -> None:
         """Load the networks. Raises NotAvailableError, OutOfMemoryError."""
@@ -52,6 +59,9 @@ class StableVideoDiffusion(VideoModel):
     def check_fits(self, request: VideoRequest, on_progress: OnProgress = ignore_progress) -> None:
         on_progress(Progress(step=0, num_steps=0, message="planning"))
         self._choose(_Kind.of(request, self._sampling(request)), choose_device(self.settings))
+
+    def spare_host_memory(self) -> None:
+        self._spares_host = True
 
     def close(self) -> None:
         if self._engine is not None:
@@ -86,6 +96,8 @@ class StableVideoDiffusion(VideoModel):
             clip = self._begin(engine, request, sampling, report)
             look = clip.decode(clip.sample(image), output)
             clip.record_seconds()
+        if self._spares_host:
+            self._choices[_Kind.of(request, sampling)].remember_less_host()
         judge(look.finding(), on_progress)
 
     def _sampling(self, request: VideoRequest) -> SamplingSettings:
@@ -118,6 +130,12 @@ class StableVideoDiffusion(VideoModel):
         choice = self._choose(kind, engine.device)
         for note in choice.notes:
             report.notice(note)
+        if self._spares_host:
+            less = with_less_host_memory(choice.plan, on_host=engine.device.type == "cpu")
+            if less is not None:
+                plan, change = less
+                report.notice(f"host memory ran out before; going on with {change}")
+                choice = self._choices[kind] = choice._replace(plan=plan)
 
         def fell(lower: EnginePlan) -> None:
             """The next clip of this kind begins where this one got through."""

@@ -12,7 +12,7 @@ import torch
 
 from localvid import memory
 from localvid.config import Settings
-from localvid.pipelines.svd.budget.ladder import ClipSize, lower_of
+from localvid.pipelines.svd.budget.ladder import ClipSize, lower_of, with_less_host_memory
 from localvid.pipelines.svd.budget.measured import MeasuredClip, record_measured
 from localvid.pipelines.svd.budget.planner import CONTEXT_BYTES, GIB, ClipPlan, ClipPlanner
 from localvid.pipelines.svd.budget.remembered import FILE_NAME, PlanKey, RememberedPlans
@@ -31,6 +31,10 @@ _CPU_PLAN = EnginePlan(
 (docs/svd.md)."""
 
 
+_HOST = "host memory"
+"""In place of a device's name, for what was learnt of the host's memory."""
+
+
 class Choice(NamedTuple):
     """A plan, and what is to be told of how it went."""
 
@@ -42,6 +46,8 @@ class Choice(NamedTuple):
     """Takes a lower plan that got through after memory ran out."""
     record: Callable[[float], None]
     """Takes the seconds that a whole clip took under the plan."""
+    remember_less_host: Callable[[], None]
+    """Called when a clip got through with less host memory after a process was killed for lack of it."""
 
 
 def choose(
@@ -59,9 +65,12 @@ def choose(
     On a GPU it is the planner's for the memory that is free, or a lower one that was found here before.
     Raises CapabilityError for a clip that cannot fit, with the largest size that does.
     """
+    book = RememberedPlans(settings.workspace / FILE_NAME)
+    usable = host_bytes(settings, memory.usable_bytes())
+    host = _HostBook(book, _key(info, _HOST, size), usable)
     if device.type != "cuda":
-        plan = _as_asked(_CPU_PLAN, settings, chunk_frames)
-        return Choice(plan, size, (), remember=lambda _plan: None, record=lambda _seconds: None)
+        plan = host.applied(_as_asked(_CPU_PLAN, settings, chunk_frames), on_host=True)
+        return Choice(plan, size, (), lambda _plan: None, lambda _seconds: None, host.remember)
     name = torch.cuda.get_device_name(device)
     budget = _budget(device, settings)
     planner = ClipPlanner(
@@ -79,25 +88,51 @@ def choose(
     )
     room = Room(
         vram_bytes=budget,
-        host_bytes=host_bytes(settings, memory.usable_bytes()),
+        host_bytes=usable,
         disk_bytes=free_disk_bytes(settings.workspace),
     )
     clip = planner.plan(peaks_of(name) or _unknown(name), room)
-    remembered = RememberedPlans(settings.workspace / FILE_NAME)
-    key = PlanKey(device=name, model_id=info.manifest.id, revision=info.manifest.revision or "", size=size)
-    known = remembered.recall(key, budget_bytes=budget)
+    key = _key(info, name, size)
+    known = book.recall(key, budget_bytes=budget)
     plan = _as_asked(clip.engine, settings, chunk_frames)
 
     def record(seconds: float) -> None:
         record_measured(settings.workspace, _measured(clip, name, seconds))
 
     return Choice(
-        plan=lower_of(plan, known) if known else plan,
+        plan=host.applied(lower_of(plan, known) if known else plan, on_host=False),
         size=size,
         notes=clip.notes,
-        remember=lambda lower: remembered.remember(key, lower, budget_bytes=budget),
+        remember=lambda lower: book.remember(key, lower, budget_bytes=budget),
         record=record,
+        remember_less_host=host.remember,
     )
+
+
+class _HostBook:
+    """Whether a clip of this model and size is known to need more host memory than there is."""
+
+    def __init__(self, book: RememberedPlans, key: PlanKey, usable_bytes: int | None) -> None:
+        self._book = book
+        self._key = key
+        self._usable_bytes = usable_bytes
+
+    def applied(self, plan: EnginePlan, *, on_host: bool) -> EnginePlan:
+        """The plan, with less in host memory if that is known."""
+        if self._usable_bytes is None or not self._book.recall(self._key, budget_bytes=self._usable_bytes):
+            return plan
+        less = with_less_host_memory(plan, on_host=on_host)
+        return plan if less is None else less[0]
+
+    def remember(self) -> None:
+        if self._usable_bytes is not None:
+            plan = EnginePlan(decoder=DecoderSlices(maps=Maps.DISK))
+            self._book.remember(self._key, plan, budget_bytes=self._usable_bytes)
+
+
+def _key(info: ModelInfo, device: str, size: ClipSize) -> PlanKey:
+    manifest = info.manifest
+    return PlanKey(device=device, model_id=manifest.id, revision=manifest.revision or "", size=size)
 
 
 def _budget(device: torch.device, settings: Settings) -> int:

@@ -102,6 +102,17 @@ def next_rung(plan: EnginePlan, stage: ClipStage, size: ClipSize, *, on_host: bo
     return None
 
 
+def with_less_host_memory(plan: EnginePlan, *, on_host: bool = False) -> tuple[EnginePlan, str] | None:
+    """The plan with what it keeps in host memory on disk, and the change in one clause; None where there is
+    nothing to put there. `on_host`: the device is the processor itself, and its memory the host's.
+
+    What is in pinned memory the system cannot swap out, so it is killed for: a process so killed cannot
+    descend by itself, and the one in its place begins here.
+    """
+    kept_there = plan.decoder.maps is Maps.HOST or (on_host and plan.decoder.maps is Maps.DEVICE)
+    return _maps_to(Maps.DISK, plan) if kept_there else None
+
+
 def lower_of(one: EnginePlan, other: EnginePlan) -> EnginePlan:
     """`one`, with everything that `other` keeps smaller or further from the device.
 
