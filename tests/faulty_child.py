@@ -149,7 +149,9 @@ def exhaust_every_stage(fault: Fault) -> None:
             met.append(self)
             struck.touch()
             # Whatever the clip before has learnt: else nothing is left to fall to.
-            self.plan = plan.model_copy(update={"weights": Weights.RESIDENT})
+            # Resident weights are there on a processor, and nothing is loaded.
+            begun = Weights.MODEL if stage is ClipStage.LOAD else Weights.RESIDENT
+            self.plan = plan.model_copy(update={"weights": begun})
             with Exhausted():
                 return work(self.plan)
 

@@ -230,6 +230,7 @@ def test_memory_that_runs_out_in_a_stage_costs_a_rung_and_no_picture(
 ) -> None:
     watched = open_model("exhaust", "")
     for stage in (
+        "loading",
         "reading of the first frame by CLIP",
         "encoding of the first frame",
         "sampling",

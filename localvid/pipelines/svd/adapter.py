@@ -229,6 +229,7 @@ class _Clip:
         def write(plan: EnginePlan) -> ClipLook:
             return self._engine.attempt(lambda: self._write(latents, output, plan))
 
+        self._engine.load(self._ladder)
         return self._ladder.run(ClipStage.DECODE, write)
 
     @property

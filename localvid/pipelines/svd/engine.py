@@ -62,6 +62,14 @@ class SvdEngine:
         self._directory = settings.workspace
 
     @torch.inference_mode()
+    def load(self, ladder: Ladder) -> None:
+        """Lay the weights out as the plan says, or one rung lower where memory runs out already then.
+
+        Raises OutOfMemoryError.
+        """
+        self._run(ladder, ClipStage.LOAD, lambda _: None)
+
+    @torch.inference_mode()
     def sample(
         self,
         image: Image.Image,
@@ -78,6 +86,7 @@ class SvdEngine:
         step that ran out of memory is done again one rung lower, those before it are kept.
         Raises OutOfMemoryError, GenerationFailedError if the latents are not finite.
         """
+        self.load(ladder)
         generator = torch.Generator("cpu").manual_seed(seed)
         pixels = self._noisy(image, sampling.noise_aug_strength, generator)
         embedding = self._run(ladder, ClipStage.CLIP, lambda _: self._embed(image))
