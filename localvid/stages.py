@@ -203,7 +203,7 @@ class FilmRun:
                 [self._artifact(shot.clip) for shot in plan.shots],
                 plan.transitions,
                 partial,
-                metadata=_tags(plan),
+                metadata=_tags(plan, self._lease.job.notices),
                 on_progress=self._bar.report,
             )
             self._publish(plan.film, partial)
@@ -318,6 +318,7 @@ class _Bar:
             raise JobCancelledError(f"job {job_id} was cancelled", hint=f"localvid resume {job_id}")
         if progress.notice:
             where = f"shot {self._template.shot}: " if self._template.shot else ""
+            self._lease.add_notice(where + progress.notice)
             self._on_notice(where + progress.notice)
         done = self._finished + self._weight * progress.fraction
         # Never backwards, though the whole is only known once the storyboard is.
@@ -343,7 +344,7 @@ def _weight(step: Step) -> float:
     return _WEIGHTS.get(step.kind, 1.0)
 
 
-def _tags(plan: FilmPlan) -> dict[str, str]:
+def _tags(plan: FilmPlan, notices: tuple[str, ...]) -> dict[str, str]:
     """The film's metadata: what players show, and the whole record for `localvid info`."""
     if plan.record is None:
         return {}
@@ -351,5 +352,5 @@ def _tags(plan: FilmPlan) -> dict[str, str]:
     return {
         "title": storyboard.title or storyboard.prompt[:80],
         "comment": f"Made with localvid {plan.record.localvid}",
-        RECORD: plan.record.model_dump_json(exclude_none=True),
+        RECORD: plan.record.model_copy(update={"notices": notices}).model_dump_json(exclude_none=True),
     }

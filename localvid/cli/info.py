@@ -123,4 +123,5 @@ def _record_facts(record: FilmRecord) -> dict[str, str]:
         "written by": record.storyboard.written_by,
         "models": "; ".join(models),
         "localvid": record.localvid,
+        "notices": "; ".join(record.notices),
     }

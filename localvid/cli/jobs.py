@@ -223,6 +223,10 @@ def _print_job(job: VideoJob, steps: list[JobStep], video: VideoInfo | None) -> 
     output.print_facts(console, _job_facts(job, video))
     if job.storyboard is not None:
         print_shots(console, job.storyboard, transition=job.options.transition)
+    if job.notices:
+        console.print("\nnotices", style="bold")
+        for notice in job.notices:
+            output.print_hanging(console, output.one_line(notice), indent=4, mark="  -")
     if steps:
         console.print(f"\nsteps, {job.steps_done} of {job.steps_total} done", style="bold")
         for step in steps:

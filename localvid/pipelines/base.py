@@ -89,8 +89,15 @@ class VideoModel(_Model, ABC):
 
         check_request(request, self.capabilities)
         started = time.monotonic()
+        notices: list[str] = []
+
+        def listen(progress: Progress) -> None:
+            if progress.notice and progress.notice not in notices:
+                notices.append(progress.notice)
+            on_progress(progress)
+
         with writing(request.output) as partial:
-            self._write_clip(request, partial, on_progress)
+            self._write_clip(request, partial, listen)
             video = probe(partial)
             if (video.width, video.height, video.num_frames) != (
                 request.width,
@@ -107,6 +114,7 @@ class VideoModel(_Model, ABC):
             seed=request.seed,
             video=video.model_copy(update={"path": request.output}),
             seconds=time.monotonic() - started,
+            notices=tuple(notices),
         )
 
     def sample(self, request: VideoRequest, output: Path, on_progress: OnProgress = ignore_progress) -> None:

@@ -59,6 +59,8 @@ class VideoJob(Frozen):
     output_video_path: Path | None = None
     error: str = ""
     hint: str = ""
+    notices: tuple[str, ...] = ()
+    """What its models said of their work, one sentence each: that memory ran out, and what was then done."""
     created_at: datetime
     updated_at: datetime
     steps_done: int = 0
@@ -89,3 +91,5 @@ class FilmRecord(Frozen):
     """With every seed filled in."""
     options: FilmOptions
     models: tuple[ModelUse, ...]
+    notices: tuple[str, ...] = ()
+    """As the job's, until the film was joined."""

@@ -81,3 +81,6 @@ class VideoGenerationResult(Frozen):
     video: VideoInfo
     seconds: float
     """Wall-clock time of the generation."""
+    notices: tuple[str, ...] = ()
+    """What was done otherwise than asked for, or is to be known of the clip, one sentence each: that memory
+    ran out, and what was then made smaller."""

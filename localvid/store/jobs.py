@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -60,6 +61,7 @@ def add(
             created_at=now,
             updated_at=now,
             cancel_requested=False,
+            notices="[]",
         )
     )
     return job_id
@@ -248,6 +250,7 @@ def _read(row: JobRow, workspace: Path, done: int, total: int) -> VideoJob:
         output_video_path=workspace / row.output if row.output else None,
         error=row.error,
         hint=row.hint,
+        notices=json.loads(row.notices),
         created_at=row.created_at,
         updated_at=row.updated_at,
         # A film that is done stays done when a clean-up takes what it was made of.

@@ -6,6 +6,7 @@ took the job over finds that out at its next write, and changes nothing.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -87,6 +88,15 @@ class JobLease:
         with self._fenced() as connection:
             job_rows.set_values(connection, self.job.id, storyboard=job_rows.to_json(storyboard))
         self.job = self.job.model_copy(update={"storyboard": storyboard})
+
+    def add_notice(self, notice: str) -> None:
+        """Record what a model said of its work; once, however often it is said."""
+        if notice in self.job.notices:
+            return
+        notices = (*self.job.notices, _printable(notice))
+        with self._fenced() as connection:
+            job_rows.set_values(connection, self.job.id, notices=json.dumps(notices, ensure_ascii=False))
+        self.job = self.job.model_copy(update={"notices": notices})
 
     def set_plan(self, step_keys: Sequence[tuple[str, str, str]]) -> None:
         """Record the job's steps as (key, kind, label), in place of those of an earlier plan.

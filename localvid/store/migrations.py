@@ -88,4 +88,8 @@ def _m001_jobs_steps_artifacts(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_m001_jobs_steps_artifacts,)
+def _m002_notices(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN notices TEXT NOT NULL DEFAULT '[]'")
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_m001_jobs_steps_artifacts, _m002_notices)

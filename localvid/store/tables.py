@@ -58,6 +58,7 @@ jobs = Table(
     Column("lease_owner", Text),
     Column("lease_expires_at", UtcTime),
     Column("cancel_requested", Boolean, nullable=False),
+    Column("notices", Text, nullable=False),  # a list of sentences as JSON
     Index("jobs_by_age", "created_at", "id"),
     Index("jobs_by_status", "status", "created_at", "id"),
     Index("jobs_by_owner", "lease_owner"),

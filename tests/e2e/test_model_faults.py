@@ -237,9 +237,10 @@ def test_memory_that_runs_out_in_a_stage_costs_a_rung_and_no_picture(
         "decoding",
     ):
         watched.reports.clear()
-        watched.model.generate(clip_request, watched.listen)
+        result = watched.model.generate(clip_request, watched.listen)
 
         (notice,) = watched.notices
+        assert result.notices == (notice,)
         assert notice.startswith(f"memory ran out in the {stage}; going on with ")
         steps = [report.step for report in watched.reports if report.num_steps]
         assert steps == sorted(steps)

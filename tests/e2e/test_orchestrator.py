@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from localvid import FilmOptions, Progress, Settings, Shot, Storyboard, VideoJob, VideoOrchestrator, registry
+from localvid.cli import run
 from localvid.errors import (
     CapabilityError,
     InvalidImageError,
@@ -19,6 +20,7 @@ from localvid.errors import (
 from localvid.media import probe
 from localvid.media.decode import read_frames
 from localvid.media.metadata import read_record
+from localvid.pipelines.animatic.adapter import Animatic
 from localvid.schemas import FilmRecord, JobStatus, ModelInfo, OnProgress, Stage, VideoRequest
 from localvid.store import Store
 
@@ -115,6 +117,29 @@ def test_the_same_storyboard_again_shares_every_step(orchestrator: VideoOrchestr
     assert listener.ran() == []
     assert first.output_video_path is not None and second.output_video_path is not None
     assert first.output_video_path.read_bytes() == second.output_video_path.read_bytes()
+
+
+def test_what_a_model_says_of_its_work_stays_with_the_job_and_the_film(
+    orchestrator: VideoOrchestrator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notice = "memory ran out in the decoding; going on with feature maps in host memory"
+    write = Animatic._write_clip
+
+    def tell(self: Animatic, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
+        if request.description == BOARD.shots[1].description:
+            on_progress(Progress(step=0, num_steps=1, notice=notice))
+        write(self, request, output, on_progress)
+
+    monkeypatch.setattr(Animatic, "_write_clip", tell)
+    job = orchestrator.execute_job(orchestrator.create_job(storyboard=BOARD, options=SMALL).id)
+
+    assert job.notices == (f"shot 2: {notice}",)
+    assert orchestrator.store.get_job(job.id).notices == job.notices
+    assert job.output_video_path is not None
+    record = FilmRecord.model_validate_json(read_record(job.output_video_path) or "")
+    assert record.notices == job.notices
+    assert run(["get-job", job.id, "--workspace", str(orchestrator.settings.workspace)]) == 0
+    assert notice in " ".join(capsys.readouterr().out.split())
 
 
 def test_redoing_one_shot_leaves_the_others_as_they_were(orchestrator: VideoOrchestrator) -> None:
