@@ -86,7 +86,8 @@ def test_a_plan_that_got_through_is_taken_until_there_is_more_memory(
 
 
 @pytest.mark.parametrize(
-    ("ram_gib", "usable", "used"), [(None, 7, 7), (None, None, None), (2.0, 7, 2), (9.0, 7, 7), (2.0, None, 2)]
+    ("ram_gib", "usable", "used"),
+    [(None, 7, 7), (None, None, None), (2.0, 7, 2), (9.0, 7, 7), (2.0, None, 2)],
 )
 def test_the_hosts_memory_is_what_is_there_and_what_is_allowed(
     settings: Settings, ram_gib: float | None, usable: int | None, used: int | None
