@@ -17,6 +17,7 @@ from localvid.config import Settings
 from localvid.errors import GenerationFailedError, OutOfMemoryError
 from localvid.pipelines.svd.budget.ladder import ClipSize, Ladder, Rung
 from localvid.pipelines.svd.engine import SvdEngine
+from localvid.pipelines.svd.networks import unet as svd_unet
 from localvid.pipelines.svd.plan import (
     DecoderSlices,
     EnginePlan,
@@ -52,6 +53,12 @@ PLANS = [
     ),
     pytest.param(TIGHT, id="tight"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def slices_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The maps of small networks are smaller than the smallest slice that is worth its time."""
+    monkeypatch.setattr(svd_unet, "SMALLEST", 1)
 
 
 @pytest.fixture
