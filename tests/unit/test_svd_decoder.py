@@ -13,6 +13,7 @@ import torch
 from diffusers import AutoencoderKLTemporalDecoder
 from torch import Tensor, nn
 
+from localvid.pipelines.svd.networks import decoder as svd_decoder
 from localvid.pipelines.svd.networks.decoder import decode
 from localvid.pipelines.svd.networks.encoder import encode_image
 from localvid.pipelines.svd.networks.feature_map import FeatureMap, HostMap, MapShape, map_opener
@@ -22,7 +23,9 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
+def _inference(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Slices as they are asked for: the maps of small networks are smaller than the smallest one."""
+    monkeypatch.setattr(svd_decoder, "SMALLEST", 1)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -79,6 +82,19 @@ def test_all_frames_together_are_those_of_diffusers(vae: Any, maps: Maps, frames
         result = frames_of(vae, latents, slicing)
         assert result.shape == expected.shape
         assert (result - expected).abs().max() <= 1e-5
+
+
+def test_slices_below_the_smallest_are_not_made(vae: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    latents = torch.randn(4, 4, 4, 4)
+
+    def slices_of(slicing: DecoderSlices) -> int:
+        done: list[None] = []
+        frames_of(vae, latents, slicing, on_slice=lambda: done.append(None))
+        return len(done)
+
+    whole, tight = slices_of(DecoderSlices()), slices_of(DecoderSlices(frames=1, pixels=4))
+    monkeypatch.setattr(svd_decoder, "SMALLEST", 2**30)
+    assert slices_of(DecoderSlices(frames=1, pixels=4)) == whole < tight
 
 
 def test_the_architecture_of_one_layer_has_no_attention() -> None:

@@ -17,6 +17,7 @@ from localvid.config import Settings
 from localvid.errors import GenerationFailedError, OutOfMemoryError
 from localvid.pipelines.svd.budget.ladder import ClipSize, Ladder, Rung
 from localvid.pipelines.svd.engine import SvdEngine
+from localvid.pipelines.svd.networks import decoder as svd_decoder
 from localvid.pipelines.svd.networks import unet as svd_unet
 from localvid.pipelines.svd.plan import (
     DecoderSlices,
@@ -58,7 +59,8 @@ PLANS = [
 @pytest.fixture(autouse=True)
 def slices_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The maps of small networks are smaller than the smallest slice that is worth its time."""
-    monkeypatch.setattr(svd_unet, "SMALLEST", 1)
+    for network in (svd_unet, svd_decoder):
+        monkeypatch.setattr(network, "SMALLEST", 1)
 
 
 @pytest.fixture

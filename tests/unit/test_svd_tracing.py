@@ -42,6 +42,15 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _slices_as_asked() -> Iterator[None]:
+    """The maps of small networks are smaller than the smallest slice that is worth its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for network in (unet, decoder):
+            patch.setattr(network, "SMALLEST", 1)
+        yield
+
+
 def empty(*size: int) -> Tensor:
     return torch.empty(size, device=DEVICE)
 

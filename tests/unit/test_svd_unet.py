@@ -194,6 +194,22 @@ def test_slices_below_the_smallest_are_not_made(unet: Any, monkeypatch: pytest.M
     assert operations(TIGHT) == operations(UNetSlices()) < tight / 4
 
 
+def test_two_passes_are_made_where_they_save_memory(unet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = unet_inputs(batch=2, frames=8, height=16, width=16)
+    passes = UNetSlices(guidance=Guidance.PASSES)
+    one_clip = 8 * 16 * 16 * 32
+
+    def largest() -> int:
+        with _Largest() as mode:
+            run_sliced(unet, inputs, passes)
+        return mode.elements
+
+    monkeypatch.setattr(svd_unet, "SMALLEST", one_clip)
+    apart = largest()
+    monkeypatch.setattr(svd_unet, "SMALLEST", one_clip + 1)
+    assert largest() == 2 * apart
+
+
 def test_nothing_in_a_step_waits_for_the_device(unet: Any) -> None:
     """On a GPU, a number read from a tensor stops the queue: on meta tensors, it raises."""
     meta = copy.deepcopy(unet).to("meta")

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from localvid.pipelines.svd.networks.feature_map import FeatureMap, Frames, MapShape, NewMap, map_opener
 from localvid.pipelines.svd.networks.layers import Residency, Resident, frame_norm_silu, prepare, run_resblock
-from localvid.pipelines.svd.networks.slicing import slices
+from localvid.pipelines.svd.networks.slicing import SMALLEST, slices
 from localvid.pipelines.svd.networks.upsampling import Upsampled
 from localvid.pipelines.svd.plan import DecoderSlices
 
@@ -117,8 +117,10 @@ class _Clip:
             resnet,
             source,
             out=out,
-            frames=self._slicing.frames,
-            pixels=max(1, self._slicing.pixels * narrowest // channels),
+            frames=max(self._slicing.frames, SMALLEST // (source.shape.pixels * channels)),
+            pixels=max(
+                1, self._slicing.pixels * narrowest // channels, SMALLEST // (self._num_frames * channels)
+            ),
             weights=self._weights,
             on_slice=self._on_slice,
         )

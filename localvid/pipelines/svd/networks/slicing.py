@@ -9,6 +9,10 @@ from contextvars import ContextVar
 Slice = tuple[int, int]
 """`(start, stop)`."""
 
+SMALLEST = 2**18
+"""Values of a map that a slice has at least: below half a MiB in half precision, smaller ones save no memory
+worth having and take time."""
+
 Walk = Callable[[Sequence[Slice]], Iterator[Slice]]
 """Goes through slices in order; it may leave out those that it knows to be like others."""
 

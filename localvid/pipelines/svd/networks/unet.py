@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from localvid.pipelines.svd.networks.feature_map import FeatureMap, Frames, MapShape, map_opener
 from localvid.pipelines.svd.networks.layers import Residency, Resident, frame_norm_silu, prepare, run_resblock
-from localvid.pipelines.svd.networks.slicing import slices
+from localvid.pipelines.svd.networks.slicing import SMALLEST, slices
 from localvid.pipelines.svd.networks.transformers import (
     Constants,
     Slicing,
@@ -22,10 +22,6 @@ from localvid.pipelines.svd.networks.transformers import (
 )
 from localvid.pipelines.svd.networks.upsampling import Upsampled
 from localvid.pipelines.svd.plan import WHOLE, Attention, Guidance, Maps, UNetSlices
-
-SMALLEST = 2**18
-"""Values of a map that a slice has at least: below half a MiB in half precision, smaller ones save no memory
-worth having and take time."""
 
 
 class Conditions(NamedTuple):
@@ -106,10 +102,16 @@ class SlicedUNet:
         `sample`: `(batch, frames, channels in, height, width)`; `timestep`: a number, as a tensor of no or
         one dimension on the device.
         """
-        if self.slices.guidance is Guidance.PASSES and len(sample) > 1:
+        if self._in_passes(sample):
             single = [self(sample[i : i + 1], timestep, conditions.item(i)) for i in range(len(sample))]
             return torch.cat(single)
         return _Pass(self, conditions, num_frames=sample.shape[1]).run(sample, timestep)
+
+    def _in_passes(self, sample: Tensor) -> bool:
+        """Whether the clips of a batch come one after the other: as asked, if they are worth slicing."""
+        batch, frames, _, height, width = sample.shape
+        values = frames * height * width * self.unet.conv_in.out_channels
+        return self.slices.guidance is Guidance.PASSES and batch > 1 and values >= SMALLEST
 
 
 def _blocks(unet: Any) -> list[Any]:
