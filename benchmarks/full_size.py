@@ -5,14 +5,15 @@
 
 Parts: one UNet prediction for one clip (half of a guided step), and the decoding of all frames. diffusers
 decodes chunks of 8 frames, which leaves seams; localvid all frames together, under the plan that it has for
-processors, with feature maps in memory and in a file. Each way runs once, in a process of its own.
+processors, with feature maps in memory and in a file. Each way runs twice, in processes of their own: once
+for its time, with glibc as it comes, and once for its memory, with one that gives back what is freed, which
+costs time. What glibc keeps as it comes is its own and not the run's (docs/svd.md has figures).
 
 Peak is resident memory as Linux counts it (VmHWM), set back just before the run; the rise is what the run
 adds to what was there, the weights among that, and what a first, tiny run leaves behind (kernels that are
-compiled and code that is read once). glibc is told to give back what is freed: as it comes it keeps up to
-tens of MiB for each size, which are its own and not the run's. The prediction is of the rise: the same
-function traced without contents, with the copy of its weights that oneDNN makes in every convolution. What
-needs more memory than is free is not run, and the table says so.
+compiled and code that is read once). The prediction is of the rise: the same function traced without
+contents, with the copy of its weights that oneDNN makes in every convolution. What needs more memory than is
+free is not run, and the table says so.
 """
 
 from __future__ import annotations
@@ -211,12 +212,18 @@ def kibibytes(file: str, name: str) -> int:
 
 
 def measure_apart(index: int, output: Path) -> Measured:
-    """In a process of its own, with the options of this one."""
+    """In processes of their own, with the options of this one: time and memory apart."""
     command = [sys.executable, __file__, *sys.argv[1:], "--way", str(index), "--output", str(output)]
-    printed = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | MALLOC
-    ).stdout
-    return Measured(**json.loads(printed.splitlines()[-1]))
+    timed, weighed = (
+        Measured(**json.loads(printed.splitlines()[-1]))
+        for printed in (
+            subprocess.run(
+                command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | more
+            ).stdout
+            for more in ({}, MALLOC)
+        )
+    )
+    return timed._replace(peak_bytes=weighed.peak_bytes, before_bytes=weighed.before_bytes)
 
 
 @torch.inference_mode()
