@@ -7,10 +7,13 @@ by conftest.py as a pytest plugin. torch is imported only where a model is asked
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from localvid.schemas import (
     IntRange,
@@ -19,6 +22,7 @@ from localvid.schemas import (
     ModelKind,
     ModelManifest,
     SamplingSettings,
+    VideoRequest,
 )
 
 TINY_SAMPLING = SamplingSettings(
@@ -42,6 +46,36 @@ def tiny_svd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_painter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory that `AutoPipelineForText2Image.from_pretrained` reads: a random Stable Diffusion."""
     return save_text_to_image(tmp_path_factory.mktemp("models") / "painter")
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """torch works in one thread: the fastest for tiny models."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def inference() -> Iterator[None]:
+    """torch's seed 0, and nothing kept for gradients."""
+    import torch
+
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture
+def slices_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The maps of small networks are smaller than the smallest slice that is worth its time."""
+    from localvid.pipelines.svd.networks import decoder, unet
+
+    for network in (decoder, unet):
+        monkeypatch.setattr(network, "SMALLEST", 1)
 
 
 def svd_info(source: Path | None, **changes: Any) -> ModelInfo:
@@ -86,6 +120,23 @@ def painter_info(source: Path | None, **settings: int | float | str | bool) -> M
         settings={"num_inference_steps": 2, "guidance_scale": 3.0, "native_pixels": 64 * 64, **settings},
     )
     return ModelInfo(manifest=manifest, available=True, source=source)
+
+
+def noise_request(folder: Path) -> VideoRequest:
+    """4 frames of 64x64 from a first frame of noise, made in `folder`."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "first.png")
+    return VideoRequest(
+        model_id="local:svd-xt",
+        description="waves",
+        width=64,
+        height=64,
+        num_frames=4,
+        fps=7,
+        seed=1,
+        first_frame=folder / "first.png",
+        output=folder / "clip.mp4",
+    )
 
 
 def save_svd(

@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 import torch
 from faulty_child import VARIABLE, Fault
-from fixtures_tiny import svd_info
+from fixtures_tiny import noise_request, svd_info
 from numpy.typing import NDArray
-from PIL import Image
+from processes import is_dead
 
 from localvid import memory
 from localvid.config import Settings
@@ -47,19 +47,7 @@ def settings(workspace: Path) -> Settings:
 
 @pytest.fixture
 def clip_request(tmp_path: Path) -> VideoRequest:
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(tmp_path / "first.png")
-    return VideoRequest(
-        model_id="local:svd-xt",
-        description="waves",
-        width=64,
-        height=64,
-        num_frames=4,
-        fps=7,
-        seed=1,
-        first_frame=tmp_path / "first.png",
-        output=tmp_path / "clip.mp4",
-    )
+    return noise_request(tmp_path)
 
 
 class Watched:
@@ -109,19 +97,7 @@ def open_model(
 def expected(tiny_svd: Path, tmp_path_factory: pytest.TempPathFactory) -> NDArray[np.uint8]:
     """The clip of `clip_request`, from a process that meets no fault."""
     folder = tmp_path_factory.mktemp("expected")
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(folder / "first.png")
-    request = VideoRequest(
-        model_id="local:svd-xt",
-        description="waves",
-        width=64,
-        height=64,
-        num_frames=4,
-        fps=7,
-        seed=1,
-        first_frame=folder / "first.png",
-        output=folder / "clip.mp4",
-    )
+    request = noise_request(folder)
     settings = Settings(workspace=folder, device="cpu", threads=1)
     with HostedVideoModel(svd_info(tiny_svd), settings) as model:
         model.generate(request)
@@ -349,16 +325,3 @@ def test_a_parent_needs_no_torch_and_takes_its_process_with_it(
         parent.send_signal(signal.SIGKILL)
     assert is_dead(int(pid))
     assert not clip_request.output.exists()
-
-
-def is_dead(pid: int) -> bool:
-    """Gone, or a zombie that whoever inherited it has not reaped: not ours to reap any more."""
-    for _ in range(300):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.01)
-    return False

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from processes import is_dead
 
 from localvid.errors import LocalvidError, ModelProcessError, NotAvailableError
 from localvid.host import ChildHost
@@ -368,16 +369,3 @@ def test_an_unguarded_script_runs_and_its_child_dies_with_it(tmp_path: Path, sta
         assert Path(f"/proc/{pid}").exists()
         parent.kill()
     assert is_dead(pid)
-
-
-def is_dead(pid: int) -> bool:
-    """Gone, or a zombie that whoever inherited it has not reaped: not ours to reap any more."""
-    for _ in range(300):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.01)
-    return False

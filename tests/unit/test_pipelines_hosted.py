@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from faulty_child import VARIABLE, Fault
+from processes import is_dead
 
 from localvid import registry
 from localvid.config import Settings
@@ -317,16 +318,3 @@ def test_it_dies_with_its_parent(workspace: Path) -> None:
         parent.send_signal(signal.SIGKILL)
     assert torch_here == "False"
     assert is_dead(int(pid))
-
-
-def is_dead(pid: int) -> bool:
-    """Gone, or a zombie that whoever inherited it has not reaped: not ours to reap any more."""
-    for _ in range(300):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.01)
-    return False

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
 import torch
-from fixtures_tiny import svd_info
+from fixtures_tiny import noise_request, svd_info
 from PIL import Image
 
 from localvid.config import Settings
@@ -41,19 +40,7 @@ def model(tiny_svd: Path) -> Iterator[StableVideoDiffusion]:
 
 @pytest.fixture
 def clip_request(tmp_path: Path) -> VideoRequest:
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(tmp_path / "first.png")
-    return VideoRequest(
-        model_id="local:svd-xt",
-        description="waves",
-        width=64,
-        height=64,
-        num_frames=4,
-        fps=7,
-        seed=1,
-        first_frame=tmp_path / "first.png",
-        output=tmp_path / "clip.mp4",
-    )
+    return noise_request(tmp_path)
 
 
 def frames_of(path: Path) -> list[bytes]:

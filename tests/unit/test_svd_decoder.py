@@ -21,17 +21,7 @@ from localvid.pipelines.svd.plan import DecoderSlices, Maps
 
 CPU = torch.device("cpu")
 
-
-@pytest.fixture(autouse=True)
-def _inference(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Slices as they are asked for: the maps of small networks are smaller than the smallest one."""
-    monkeypatch.setattr(svd_decoder, "SMALLEST", 1)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    with torch.inference_mode():
-        yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread", "inference", "slices_as_asked")
 
 
 @pytest.fixture(scope="module")

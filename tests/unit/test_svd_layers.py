@@ -40,15 +40,7 @@ DECODER = {
 UNET = {"temb_channels": 24, "eps": 1e-5}
 HALVES = [torch.float16, torch.bfloat16]
 
-
-@pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    with torch.inference_mode():
-        yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread", "inference")
 
 
 def randomised(module: Any) -> Any:

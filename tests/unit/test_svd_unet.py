@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,19 +23,7 @@ from localvid.pipelines.svd.plan import WHOLE, Attention, Guidance, UNetSlices
 
 TIGHT = UNetSlices(frames=1, pixels=8, guidance=Guidance.PASSES)
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
-def slices_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The maps of small networks are smaller than the smallest slice that is worth its time."""
-    monkeypatch.setattr(svd_unet, "SMALLEST", 1)
+pytestmark = pytest.mark.usefixtures("one_thread", "slices_as_asked")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from localvid.pipelines.svd.budget.architecture import build_networks, weight_by
 from localvid.pipelines.svd.budget.rehearsal import _on_host
 from localvid.pipelines.svd.budget.tracing import DEVICE, trace
 from localvid.pipelines.svd.networks import packed
-from localvid.pipelines.svd.networks import unet as svd_unet
 from localvid.pipelines.svd.networks.layers import Residency
 from localvid.pipelines.svd.networks.packed import FP8
 from localvid.pipelines.svd.networks.placement import Placement
@@ -29,19 +28,7 @@ from localvid.pipelines.svd.plan import Guidance, UNetSlices, Weights
 CPU = torch.device("cpu")
 SLICES = UNetSlices(frames=2, pixels=40, guidance=Guidance.TOGETHER)
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
-def slices_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The maps of a small network are smaller than the smallest slice that is worth its time."""
-    monkeypatch.setattr(svd_unet, "SMALLEST", 1)
+pytestmark = pytest.mark.usefixtures("one_thread", "slices_as_asked")
 
 
 @pytest.fixture(scope="module")
