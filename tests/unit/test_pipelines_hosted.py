@@ -220,10 +220,13 @@ def test_a_stop_keeps_the_process(model: HostedVideoModel, clip_request: VideoRe
 
 
 def test_a_stop_that_the_process_does_not_heed_ends_it(
-    break_it: Callable[..., HostedVideoModel], clip_request: VideoRequest, monkeypatch: pytest.MonkeyPatch
+    break_it: Callable[..., HostedVideoModel],
+    clip_request: VideoRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    def stop(progress: Progress) -> None:
-        if progress.step == 2:
+    def stop(_: Progress) -> None:
+        if any((tmp_path / "strikes").iterdir()):  # sooner it would be heeded
             raise StopError
 
     monkeypatch.setattr(hosted, "_STOP_SECONDS", 0.5)

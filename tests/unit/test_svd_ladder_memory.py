@@ -1,6 +1,7 @@
 """The ladder against what its plans are predicted to need: no rung asks for more than the one before.
 
-Of a small model, traced on tensors without contents; what full size needs is in docs/svd.md.
+Of a small model and a clip whose maps are worth slicing, traced on tensors without contents; what full size
+needs is in docs/svd.md.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from localvid.pipelines.svd.budget.ladder import ClipSize, ClipStage, next_rung
 from localvid.pipelines.svd.budget.rehearsal import Rehearsal
 from localvid.pipelines.svd.plan import EnginePlan, Maps
 
-SIZE = ClipSize(width=256, height=192, num_frames=9)
+SIZE = ClipSize(width=768, height=512, num_frames=9)
 
 
 @pytest.fixture(scope="module")
