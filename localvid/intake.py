@@ -15,12 +15,14 @@ from localvid.config import Settings
 from localvid.errors import InvalidImageError, InvalidRequestError, InvalidStoryboardError
 from localvid.files import check_output, digest
 from localvid.media import containers, images
+from localvid.planning import continuing_shots, fit_durations, num_shots_for
 from localvid.schemas import (
     MAX_PROMPT_CHARACTERS,
     MAX_SEED,
     FilmOptions,
     ModelInfo,
     ModelKind,
+    ModelManifest,
     Storyboard,
     clean_prompt,
     explain,
@@ -121,9 +123,23 @@ def settle_options(
     video = chosen(registry.choose_video_model(settings, options.model), notice)
     changes["model"] = video.manifest.id
     if storyboard is None:
+        changes["max_shots"] = num_shots(options, video.manifest)
         changes["llm"] = _llm_name(chosen(registry.choose_writer(settings, options.llm), notice), settings)
     changes["keyframe_model"] = _keyframe_model(options, storyboard, video, settings, notice=notice)
     return options.model_copy(update=changes)
+
+
+def num_shots(options: FilmOptions, video: ModelManifest) -> int:
+    """How many shots a writer is asked for."""
+    return num_shots_for(options, video.capabilities) if video.capabilities else options.max_shots
+
+
+def as_long_as_asked(storyboard: Storyboard, options: FilmOptions, video: ModelManifest) -> Storyboard:
+    """The storyboard with the durations that the length of the film asks for, if one is asked for.
+
+    Raises InvalidRequestError, InvalidStoryboardError for transitions that do not fit into their shots.
+    """
+    return fit_durations(storyboard, options, video.capabilities) if video.capabilities else storyboard
 
 
 def chosen(choice: registry.Choice, notice: Callable[[str], None]) -> ModelInfo:
@@ -178,7 +194,10 @@ def _needs_painter(video: ModelInfo, storyboard: Storyboard | None, options: Fil
         return False
     if storyboard is None:
         return True
-    return any(shot.reference_image is None and not shot.continue_from_previous for shot in storyboard.shots)
+    return any(
+        shot.reference_image is None and not continues
+        for shot, continues in zip(storyboard.shots, continuing_shots(storyboard), strict=True)
+    )
 
 
 def _llm_name(info: ModelInfo, settings: Settings) -> str:

@@ -42,7 +42,7 @@ from localvid.schemas import (
     explain,
     ignore_progress,
 )
-from localvid.stages import ANY_STORYBOARD, FilmRun
+from localvid.stages import ANY_STORYBOARD, UNWRITTEN, FilmRun
 from localvid.store import IMAGES, JobLease, Store
 
 logger = logging.getLogger(__name__)
@@ -135,6 +135,12 @@ class VideoOrchestrator:
             image_digests=intake.image_digests(storyboard, options),
             version=__version__,
         )
+
+    def plan_unwritten(self, options: FilmOptions) -> FilmPlan:
+        """Every step of a film whose words are not written yet; `options` are those of a job."""
+        storyboard = Storyboard(shots=(UNWRITTEN,) * options.max_shots)
+        video = registry.get_model(options.model, self.settings, ModelKind.VIDEO)
+        return self.plan(intake.as_long_as_asked(storyboard, options, video.manifest), options)
 
     def preview(
         self,
@@ -265,12 +271,18 @@ class VideoOrchestrator:
         seed: int | None = None,
         on_progress: OnProgress = ignore_progress,
     ) -> Storyboard:
-        """A storyboard with every seed filled in, without a job."""
+        """A storyboard with every seed filled in, without a job; where a length is asked for, of so many
+        shots and with such durations as the chosen video model needs for it."""
         prompt, seed = intake.checked_prompt(prompt, None), intake.checked_seed(seed)
         seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
         info = intake.chosen(registry.choose_writer(self.settings, options.llm), self._notice)
+        video = None
+        if options.duration_seconds is not None:
+            video = registry.choose_video_model(self.settings, options.model).info.manifest
+        num_shots = intake.num_shots(options, video) if video else options.max_shots
         with registry.open_writer(info, self.settings) as writer:
-            storyboard = writer.write(prompt, num_shots=options.max_shots, seed=seed, on_progress=on_progress)
+            storyboard = writer.write(prompt, num_shots=num_shots, seed=seed, on_progress=on_progress)
+        storyboard = intake.as_long_as_asked(storyboard, options, video) if video else storyboard
         return assign_seeds(storyboard.model_copy(update={"prompt": prompt}), seed)
 
     def _settle(
@@ -279,7 +291,11 @@ class VideoOrchestrator:
         storyboard, options = intake.settle_images(
             intake.checked_storyboard(storyboard), options, kept=self.settings.workspace / IMAGES, keep=keep
         )
-        return storyboard, intake.settle_options(options, storyboard, self.settings, notice=self._notice)
+        options = intake.settle_options(options, storyboard, self.settings, notice=self._notice)
+        if storyboard is not None:
+            video = registry.get_model(options.model, self.settings, ModelKind.VIDEO)
+            storyboard = intake.as_long_as_asked(storyboard, options, video.manifest)
+        return storyboard, options
 
     def _painter(self, options: FilmOptions) -> ModelInfo | None:
         if options.keyframe_model in ("auto", intake.NONE):

@@ -12,12 +12,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from localvid import registry
+from localvid import intake, registry
 from localvid.config import Settings
 from localvid.errors import GenerationFailedError, JobCancelledError, JobInterruptedError
 from localvid.files import as_workspace_error, writing
 from localvid.media.check import check_clip
-from localvid.media.extract import extract_frame
 from localvid.media.images import fit_image
 from localvid.media.join import join_clips
 from localvid.media.metadata import RECORD
@@ -30,7 +29,8 @@ _WEIGHTS = {StepKind.STORYBOARD: 6.0, StepKind.KEYFRAME: 6.0, StepKind.LATENTS: 
 """Rough shares of the time that a kind of step takes; 1 for all others. Only the bar depends on them."""
 
 
-ANY_STORYBOARD = Storyboard(shots=(Shot(description="unwritten"),))
+UNWRITTEN = Shot(description="unwritten")
+ANY_STORYBOARD = Storyboard(shots=(UNWRITTEN,))
 """Planned in place of one that is not written yet, so that options which fit no storyboard fail at once."""
 
 
@@ -113,7 +113,9 @@ class FilmRun:
             with writing(partial) as file:
                 file.write_text(storyboard.model_dump_json(indent=2), encoding="utf-8")
             made = self._lease.publish(step.key, step.kind.value, partial)
+        video = registry.get_model(job.options.model, self._settings, ModelKind.VIDEO)
         storyboard = Storyboard.model_validate_json(made.read_text(encoding="utf-8"))
+        storyboard = intake.as_long_as_asked(storyboard, job.options, video.manifest)
         self._lease.set_storyboard(storyboard)
         self._bar.done()
         return storyboard
@@ -155,16 +157,12 @@ class FilmRun:
                 self._make_clip(plan.shots, index, opened)
 
     def _make_clip(self, shots: Sequence[ShotPlan], index: int, opened: Callable[[str], VideoModel]) -> None:
-        """The shot's last-frame keyframe, latents and clip, whichever are planned and missing."""
+        """The shot's latents and clip, whichever are missing, with the keyframe that it hands over."""
         shot, num_shots = shots[index], len(shots)
-        previous = shots[index - 1] if index else None
-        if shot.keyframe is not None and shot.keyframe.kind is StepKind.LAST_FRAME and previous is not None:
+        if shot.keyframe is not None and shot.keyframe.kind is StepKind.LAST_FRAME:
             self._bar.enter(Stage.CLIPS, shot.keyframe, shot=shot, num_shots=num_shots)
-            if not self._reused(shot.keyframe):
-                partial = self._new_file(".png")
-                extract_frame(self._artifact(previous.clip), partial, index=-1)
-                self._publish(shot.keyframe, partial)
-        if self._store.find(shot.clip.key) is not None:
+            self._reused(shot.keyframe)
+        if not self._is_due(shots, index):
             for step in (shot.latents, shot.clip):
                 if step is not None:
                     self._bar.enter(Stage.CLIPS, step, shot=shot, num_shots=num_shots)
@@ -185,9 +183,27 @@ class FilmRun:
         model = opened(request.model_id)
         if (following := self._next_from_words(shots[index + 1 :])) is not None:
             model.announce(following)
-        model.generate(request.model_copy(update={"output": partial}), self._bar.report)
+        request = request.model_copy(update={"output": partial})
+        if request.hand_over is not None:
+            picture = request.hand_over.model_copy(update={"output": self._new_file(".png")})
+            request = request.model_copy(update={"hand_over": picture})
+        model.generate(request, self._bar.report)
         self._look_at(partial, shot)
+        if request.hand_over is not None and (keyframe := shots[index + 1].keyframe) is not None:
+            # Before the clip: where the clip is found, the picture to go on from is there too.
+            self._lease.publish(keyframe.key, keyframe.kind.value, request.hand_over.output)
         self._publish(shot.clip, partial)
+
+    def _is_due(self, shots: Sequence[ShotPlan], index: int) -> bool:
+        """Whether the clip must be made: it is missing, or the next shot must be and lacks its picture."""
+        if self._store.find(shots[index].clip.key) is None:
+            return True
+        if shots[index].clip_request.hand_over is None:
+            return False
+        keyframe = shots[index + 1].keyframe
+        return (
+            keyframe is not None and self._store.find(keyframe.key) is None and self._is_due(shots, index + 1)
+        )
 
     def _next_from_words(self, shots: Sequence[ShotPlan]) -> VideoRequest | None:
         """The request of the next clip that is missing, if it waits for no picture."""

@@ -101,6 +101,7 @@ def svd_info(source: Path | None, **changes: Any) -> ModelInfo:
             default_num_frames=4,
             default_fps=7,
             needs_first_frame=True,
+            takes_crop_path=True,
             stores_latents=True,
             sampling=TINY_SAMPLING,
         ),

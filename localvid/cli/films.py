@@ -16,6 +16,7 @@ from localvid.cli.options import (
     Llm,
     Quiet,
     Workspace,
+    duration_option,
     file_option,
     seed_option,
     spread,
@@ -112,6 +113,10 @@ def storyboard(
         ),
     ] = None,
     max_shots: Annotated[int | None, MAX_SHOTS] = None,
+    duration: Annotated[
+        float | None,
+        duration_option("How long the film is to be, such as 20s or 1m30s; decides how many shots, too."),
+    ] = None,
     llm: Llm = None,
     seed: Annotated[int | None, seed_option("The same seed gives the same words.")] = None,
     quiet: Quiet = False,
@@ -122,7 +127,7 @@ def storyboard(
     from localvid.files import check_output, writing
 
     settings = load_settings(workspace=workspace, llm=llm)
-    given = {"llm": settings.llm, "max_shots": max_shots}
+    given = {"llm": settings.llm, "max_shots": max_shots, "duration_seconds": duration}
     options = validated_options({name: value for name, value in given.items() if value is not None})
     prompt = _prompt(prompt)
     if file is not None:

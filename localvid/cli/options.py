@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from localvid.schemas import FilmOptions
 
 _Command = Callable[..., None]
+_LENGTH = re.compile(r"(?:(\d+)\s*m(?:in)?)?\s*(?:(\d+(?:\.\d+)?)\s*s?)?")
 
 
 def spread(command: _Command) -> _Command:
@@ -79,6 +81,19 @@ def seed_option(help: str) -> Any:
     return typer.Option("--seed", metavar="N", help=help, min=0, max=2**32 - 1, show_default=False)
 
 
+def _seconds(text: str) -> float:
+    """`20s`, `1m30s`, `90` → seconds."""
+    match = _LENGTH.fullmatch(text.strip().lower())
+    if not match or not any(match.groups()):
+        raise typer.BadParameter(f"{text!r} is no length; write it as 20s, 1m30s or 90")
+    minutes, seconds = match.groups()
+    return 60 * float(minutes or 0) + float(seconds or 0)
+
+
+def duration_option(help: str) -> Any:
+    return typer.Option("--duration", metavar="LENGTH", help=help, show_default=False, parser=_seconds)
+
+
 Workspace = Annotated[
     Path | None,
     file_option("--workspace", metavar="FOLDER", help="Where jobs, artifacts and films are kept."),
@@ -129,6 +144,10 @@ class FilmFlags:
     captions: Annotated[
         bool | None,
         option("--captions/--no-captions", help="Burn in shot numbers, words and camera moves (animatic)."),
+    ] = None
+    duration_seconds: Annotated[
+        float | None,
+        duration_option("How long the film is, such as 20s or 1m30s; its shots are made longer or shorter."),
     ] = None
     width: Annotated[int | None, option("--width", metavar="PIXELS", help="Width of the film.")] = None
     height: Annotated[int | None, option("--height", metavar="PIXELS", help="Height of the film.")] = None
@@ -190,6 +209,9 @@ class FilmFlags:
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         known = FilmOptions.model_fields
         asked = {name: value for name, value in given.items() if name in known and value is not None}
+        for name, other in (("duration_seconds", "num_frames"), ("num_frames", "duration_seconds")):
+            if name in asked:
+                base.pop(other, None)  # two ways to say how long: the one asked for now, not the recorded one
         return validated_options({**base, **asked})
 
 
@@ -204,9 +226,13 @@ def validated_options(values: dict[str, Any]) -> FilmOptions:
         return FilmOptions.model_validate(values)
     except ValidationError as error:
         problems = [
-            f"--{str(item['loc'][0]).replace('_', '-')}: {item['msg'].removeprefix('Value error, ')}"
+            f"{_flag(str(item['loc'][0]))}: {item['msg'].removeprefix('Value error, ')}"
             for item in error.errors(include_url=False, include_input=False)
         ]
         raise InvalidRequestError(
             "; ".join(dict.fromkeys(problems)), hint="--help lists every option and its values"
         ) from error
+
+
+def _flag(name: str) -> str:
+    return "--" + name.removesuffix("_seconds").replace("_", "-")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from localvid.cli import output
-from localvid.cli.options import MAX_SHOTS, Json, Workspace, option, validated_options
+from localvid.cli.options import MAX_SHOTS, Json, Workspace, duration_option, option, validated_options
 from localvid.errors import CapabilityError, InvalidRequestError, NotAvailableError
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ def plan(
         int | None, option("--num-inference-steps", metavar="N", help="Sampling steps.")
     ] = None,
     max_shots: Annotated[int | None, MAX_SHOTS] = None,
+    duration: Annotated[
+        float | None, duration_option("How long the film is to be, such as 20s: as many shots as that takes.")
+    ] = None,
     vram: Annotated[
         float | None, option("--vram", metavar="GIB", help="Memory of the GPU; the card's own if not given.")
     ] = None,
@@ -76,11 +79,12 @@ def plan(
         "num_frames": num_frames,
         "num_inference_steps": num_inference_steps,
         "max_shots": max_shots,
+        "duration_seconds": duration,
     }
     options = validated_options({name: value for name, value in given.items() if value is not None})
     info = registry.get_model(model, settings)
     _check_model(info)
-    num_shots = _num_shots(source, max_shots)
+    num_shots = _num_shots(source, info, options)
     card = _card(gpu, vram)
     planner = _planner(info, settings, options)
     room = _room(settings, ram, card.vram_bytes)
@@ -156,18 +160,19 @@ def _check_model(info: ModelInfo) -> None:
         )
 
 
-def _num_shots(source: str | None, max_shots: int | None) -> int:
+def _num_shots(source: str | None, info: ModelInfo, options: FilmOptions) -> int:
     """Shots of a storyboard file, or as many as would be written for a prompt."""
     from localvid.cli.storyboards import read_storyboard
-    from localvid.schemas import FilmOptions
+    from localvid.planning import num_shots_for
 
+    assert info.manifest.capabilities is not None  # of every such model
     if source is None:
-        return 1
+        return 1 if options.duration_seconds is None else num_shots_for(options, info.manifest.capabilities)
     path = Path(source)
     if source == "-" or path.suffix.lower() in (".json", ".mp4") or path.is_file():
         shots = len(read_storyboard(path).storyboard.shots)
-        return min(shots, max_shots or shots)
-    return max_shots or FilmOptions.model_fields["max_shots"].get_default()
+        return min(shots, options.max_shots) if "max_shots" in options.model_fields_set else shots
+    return num_shots_for(options, info.manifest.capabilities)
 
 
 def _planner(info: ModelInfo, settings: Settings, options: FilmOptions) -> ClipPlanner:

@@ -25,7 +25,7 @@ def print_preview(
     """Settle and plan everything that a film would need; run nothing and record no job."""
     resolved, plan = orchestrator.preview(storyboard, options, prompt=prompt, seed=seed)
     # The words are not written yet; how many steps of which kind there will be is known all the same.
-    plan = plan or orchestrator.plan(_unwritten(resolved.max_shots), resolved)
+    plan = plan or orchestrator.plan_unwritten(resolved)
     models = {"keyframes": resolved.keyframe_model, "clips": resolved.model}
     steps = [
         {"label": label, "made": storyboard is not None and orchestrator.is_made(step)}
@@ -34,7 +34,7 @@ def print_preview(
     if storyboard is None:
         models = {"storyboard": resolved.llm, **models}
         steps.insert(0, {"label": "writing the storyboard", "made": False})
-    film = _film(plan, written=storyboard is not None)
+    film = _film(plan, timed=storyboard is not None or resolved.duration_seconds is not None)
     if as_json:
         output.print_json({"models": models, "film": film, "steps": steps, "notes": plan.notes})
         return
@@ -47,12 +47,6 @@ def print_preview(
         output.print_notice(note)
 
 
-def _unwritten(num_shots: int) -> Storyboard:
-    from localvid.schemas import Shot, Storyboard
-
-    return Storyboard(shots=tuple(Shot(description=f"shot {number + 1}") for number in range(num_shots)))
-
-
 def _labelled(plan: FilmPlan) -> Iterator[tuple[str, Step]]:
     """Every step with a label that names its shot."""
     for shot in plan.shots:
@@ -63,16 +57,17 @@ def _labelled(plan: FilmPlan) -> Iterator[tuple[str, Step]]:
     yield plan.film.label, plan.film
 
 
-def _film(plan: FilmPlan, *, written: bool) -> dict[str, Any]:
-    """Size and speed; frames and seconds too where the storyboard says how long each shot is."""
+def _film(plan: FilmPlan, *, timed: bool) -> dict[str, Any]:
+    """Size and speed; frames and seconds too where it is known how long each shot is, before a sharper frame
+    ends one of them sooner."""
     facts: dict[str, Any] = {
         "size": f"{plan.width}x{plan.height}",
         "fps": plan.fps,
         "shots": len(plan.shots),
         "file": plan.container,
     }
-    if written:
-        frames = sum(shot.clip_request.num_frames for shot in plan.shots)
+    if timed:
+        frames = sum(shot.clip_request.most_frames for shot in plan.shots)
         frames -= sum(transition.overlap_frames(plan.fps) for transition in plan.transitions)
         facts |= {"frames": frames, "seconds": round(frames / plan.fps, 2)}
     return facts

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,12 +20,14 @@ from localvid.errors import CapabilityError, GenerationFailedError
 from localvid.files import writing
 from localvid.planning import check_request
 from localvid.schemas import (
+    IntRange,
     KeyframeRequest,
     ModelCapabilities,
     ModelInfo,
     OnProgress,
     Progress,
     VideoGenerationResult,
+    VideoInfo,
     VideoRequest,
     ignore_progress,
 )
@@ -65,6 +69,8 @@ class VideoModel(_Model, ABC):
     - A request outside the capabilities raises CapabilityError before any work and before any loading.
     - The file under `request.output` is complete whenever it exists, whatever happens meanwhile.
     - The clip has exactly the frames, size and fps that were asked for, H.264 in yuv420p, BT.709.
+    - A request with `hand_over` gives the picture for the next shot too, from frames that were not yet
+      encoded; the clip ends with the frame before it, and the PNG is there whenever the clip is.
     - The same request gives the same frames on the same machine, where `takes_seed`.
     - `on_progress` is called at every step with rising `step`, and may be told the last report again while
       nothing new comes; whatever it raises stops the work, passes through unchanged, and leaves the model
@@ -96,19 +102,10 @@ class VideoModel(_Model, ABC):
                 notices.append(progress.notice)
             on_progress(progress)
 
-        with writing(request.output) as partial:
-            self._write_clip(request, partial, listen)
+        with writing(request.output) as partial, _handing_over(request) as handing_over:
+            self._write_clip(handing_over, partial, listen)
             video = probe(partial)
-            if (video.width, video.height, video.num_frames) != (
-                request.width,
-                request.height,
-                request.num_frames,
-            ):
-                raise GenerationFailedError(
-                    f"{request.model_id} wrote {video.num_frames} frames of {video.width}x{video.height} "
-                    f"in place of {request.num_frames} of {request.width}x{request.height}",
-                    hint="try again; if it happens again, report it with `localvid doctor`",
-                )
+            _check_clip(video, request)
         return VideoGenerationResult(
             model_id=request.model_id,
             seed=request.seed,
@@ -146,6 +143,29 @@ class VideoModel(_Model, ABC):
 
     def _write_latents(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
         raise NotImplementedError(f"{type(self).__name__} says stores_latents and does not write them")
+
+
+@contextmanager
+def _handing_over(request: VideoRequest) -> Iterator[VideoRequest]:
+    """The request with a temporary name for the picture that it hands over, which gets its own in the end."""
+    if request.hand_over is None:
+        yield request
+        return
+    with writing(request.hand_over.output) as partial:
+        hand_over = request.hand_over.model_copy(update={"output": partial})
+        yield request.model_copy(update={"hand_over": hand_over})
+
+
+def _check_clip(video: VideoInfo, request: VideoRequest) -> None:
+    """Raise GenerationFailedError for a clip that is not the one that was asked for."""
+    frames = IntRange(minimum=request.least_frames, maximum=request.most_frames)
+    if (video.width, video.height) != (request.width, request.height) or video.num_frames not in frames:
+        asked = f"{frames.maximum}" if frames.minimum == frames.maximum else f"{frames}"
+        raise GenerationFailedError(
+            f"{request.model_id} wrote {video.num_frames} frames of {video.width}x{video.height} "
+            f"in place of {asked} of {request.width}x{request.height}",
+            hint="try again; if it happens again, report it with `localvid doctor`",
+        )
 
 
 class KeyframePainter(_Model, ABC):

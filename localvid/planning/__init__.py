@@ -1,7 +1,9 @@
 """From a storyboard and a model to requests with seeds and keys. Pure: nothing here reads or writes."""
 
 from localvid.planning.capabilities import capability_problems, check_request
+from localvid.planning.continuity import continuing_shots
 from localvid.planning.film import FilmPlan, ShotPlan, plan_film
+from localvid.planning.length import fit_durations, num_shots_for
 from localvid.planning.motion import sampling_for
 from localvid.planning.steps import Step, StepKind, assign_seeds, derive_seed, step_key, storyboard_step
 
@@ -13,7 +15,10 @@ __all__ = [
     "assign_seeds",
     "capability_problems",
     "check_request",
+    "continuing_shots",
     "derive_seed",
+    "fit_durations",
+    "num_shots_for",
     "plan_film",
     "sampling_for",
     "step_key",

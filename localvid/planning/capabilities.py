@@ -42,6 +42,10 @@ def capability_problems(request: VideoRequest, capabilities: ModelCapabilities) 
         problems.append("it has no sampling steps, motion bucket or noise to set")
     if request.latents is not None and not capabilities.stores_latents:
         problems.append("it keeps no latents")
+    if request.crop_path is not None and not capabilities.takes_crop_path:
+        problems.append("its frames cannot be cropped before they are encoded")
+    if request.least_frames < 1:
+        problems.append(f"of {request.num_frames} frames none is left when one is handed to the next shot")
     if request.caption is not None and not capabilities.draws_captions:
         problems.append("it draws no captions")
     return problems

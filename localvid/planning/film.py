@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from localvid.errors import CapabilityError
+from localvid.errors import CapabilityError, InvalidRequestError
 from localvid.planning.capabilities import check_request
+from localvid.planning.continuity import continuing_shots, num_late_frames
+from localvid.planning.length import film_fps, num_frames_of
 from localvid.planning.motion import SAMPLING_OPTIONS, sampling_for
-from localvid.planning.record import film_record
+from localvid.planning.moves import crop_path
+from localvid.planning.notes import film_notes
+from localvid.planning.record import film_record, record_parameters
 from localvid.planning.steps import Step, StepKind, identity, step_key
-from localvid.planning.transitions import check_transitions, fit_transitions
+from localvid.planning.transitions import planned_transitions
 from localvid.schemas import (
+    Camera,
+    CameraSpeed,
     Caption,
+    CropPath,
     FilmOptions,
     FilmRecord,
     Frozen,
+    HandOver,
     KeyframeRequest,
     ModelCapabilities,
     ModelManifest,
@@ -28,7 +36,7 @@ from localvid.schemas import (
 
 class ShotPlan(Frozen):
     """What is done for one shot. Paths stand for files that only exist when the step is run: the
-    orchestrator replaces `output`, `first_frame` and `latents`."""
+    orchestrator replaces `output`, `first_frame`, `latents` and what `hand_over` names."""
 
     index: int
     """From 0."""
@@ -36,7 +44,7 @@ class ShotPlan(Frozen):
     keyframe: Step | None
     """None where the model makes the first frame from the words itself."""
     keyframe_request: KeyframeRequest | None
-    """None where the keyframe is the last frame of the clip before."""
+    """None where the keyframe is a frame that the clip before hands over."""
     latents: Step | None
     clip: Step
     clip_request: VideoRequest
@@ -81,13 +89,14 @@ def plan_film(
     storyboard; None for a person. `image_digests` gives the SHA-256 of every reference image that the
     storyboard or the options name.
 
-    Raises CapabilityError where the model cannot do what is asked, InvalidStoryboardError where
-    transitions do not fit into their shots.
+    Raises CapabilityError where the model cannot do what is asked, InvalidRequestError where two options
+    contradict each other, InvalidStoryboardError where transitions do not fit into their shots.
     """
     capabilities = _capabilities(video)
     _refuse_unheeded(options, video)
+    continuing = continuing_shots(storyboard)
     shots: list[ShotPlan] = []
-    for index in range(len(storyboard.shots)):
+    for index, continues in enumerate(continuing):
         shots.append(
             _plan_shot(
                 index,
@@ -96,13 +105,17 @@ def plan_film(
                 video=video,
                 painter=painter,
                 image_digests=image_digests,
-                previous_clip=shots[-1].clip if shots else None,
+                previous_clip=shots[-1].clip if continues else None,
+                hands_over=any(continuing[index + 1 : index + 2]),
             )
         )
         check_request(shots[-1].clip_request, capabilities)
-    first = shots[0].clip_request
+    requests = [shot.clip_request for shot in shots]
+    first = requests[0]
     container = options.output.suffix.lower() if options.output else ".mp4"
-    transitions = _transitions(storyboard, options, shots, fps=first.fps)
+    transitions = planned_transitions(
+        storyboard, options, [request.least_frames for request in requests], fps=first.fps
+    )
     record = (
         film_record(storyboard, options, prompt=prompt, models=(writer, painter, video), version=version)
         if options.metadata
@@ -117,7 +130,7 @@ def plan_film(
         film=_film_step(shots, transitions, container, record),
         container=container,
         record=record,
-        notes=tuple(_notes(storyboard, shots, transitions, capabilities, options)),
+        notes=tuple(film_notes(storyboard, requests, transitions, capabilities, options)),
     )
 
 
@@ -139,6 +152,11 @@ def _refuse_unheeded(options: FilmOptions, video: ModelManifest) -> None:
             f"{video.id} has no sampling: it cannot heed {flags}",
             hint="leave it out, or choose a diffusion model with --model",
         )
+    if options.duration_seconds is not None and options.num_frames is not None:
+        raise InvalidRequestError(
+            "the film's length and the frames of every shot are both given",
+            hint="leave out --num-frames or --duration",
+        )
 
 
 # --- one shot ------------------------------------------------------------------------------------
@@ -153,9 +171,13 @@ def _plan_shot(
     painter: ModelManifest | None,
     image_digests: Mapping[Path, str],
     previous_clip: Step | None,
+    hands_over: bool,
 ) -> ShotPlan:
+    """`previous_clip` is the one that the shot goes on from, if it does."""
     shot = storyboard.shots[index]
-    request = _clip_request(index, storyboard, options, video)
+    request = _clip_request(
+        index, storyboard, options, video, continues=previous_clip is not None, hands_over=hands_over
+    )
     keyframe, keyframe_request = _plan_keyframe(
         shot, request, options, painter=painter, image_digests=image_digests, previous_clip=previous_clip
     )
@@ -174,29 +196,73 @@ def _plan_shot(
 
 
 def _clip_request(
-    index: int, storyboard: Storyboard, options: FilmOptions, video: ModelManifest
+    index: int,
+    storyboard: Storyboard,
+    options: FilmOptions,
+    video: ModelManifest,
+    *,
+    continues: bool,
+    hands_over: bool,
 ) -> VideoRequest:
     shot, capabilities = storyboard.shots[index], _capabilities(video)
-    fps = options.fps or capabilities.default_fps
-    num_frames = (
-        options.num_frames
-        or capabilities.default_num_frames
-        or capabilities.num_frames.clamp(max(1, round(shot.duration_seconds * fps)))
-    )
-    return VideoRequest(
+    num_frames = num_frames_of(shot, options, capabilities, hands_over=hands_over)
+    request = VideoRequest(
         model_id=video.id,
         description=shot.description,
         style=storyboard.style,
         camera=shot.camera,
+        camera_speed=shot.camera_speed,
         energy=shot.energy,
         width=options.width or capabilities.default_width,
         height=options.height or capabilities.default_height,
         num_frames=num_frames,
-        fps=fps,
+        fps=film_fps(options, capabilities),
         seed=shot.seed if shot.seed is not None else 0,
-        sampling=sampling_for(shot, capabilities.sampling, options) if capabilities.sampling else None,
         caption=Caption(shot_number=index + 1, num_shots=len(storyboard.shots)) if options.captions else None,
+        hand_over=_hand_over(capabilities, num_frames) if hands_over else None,
         output=Path("clip.mp4"),
+    )
+    return request.model_copy(update=_motion(shot, request, options, capabilities, continues=continues))
+
+
+def _hand_over(capabilities: ModelCapabilities, num_frames: int) -> HandOver:
+    return HandOver(num_late_frames=num_late_frames(capabilities, num_frames), output=Path("handed-over.png"))
+
+
+def _motion(
+    shot: Shot,
+    request: VideoRequest,
+    options: FilmOptions,
+    capabilities: ModelCapabilities,
+    *,
+    continues: bool,
+) -> dict[str, object]:
+    """How the shot's camera and energy reach the clip: what the model is told, and what a crop does after.
+
+    Where a crop makes the move, the model is asked to hold its own camera still, whatever the move is: so
+    another move never costs the sampling again. A model that makes camera moves makes all but those of a
+    shot that goes on from a picture: these must begin with the whole of it.
+    """
+    by_crop = capabilities.takes_crop_path and (continues or not capabilities.takes_camera)
+    motion: dict[str, object] = {}
+    if capabilities.sampling is not None:
+        steered = shot.model_copy(update={"camera": Camera.STATIC}) if by_crop else shot
+        motion["sampling"] = sampling_for(steered, capabilities.sampling, options)
+    if by_crop:
+        motion["crop_path"] = _crop_path(shot, request, continues=continues)
+        if motion["crop_path"] is None:
+            motion["camera"] = Camera.STATIC
+    return motion
+
+
+def _crop_path(shot: Shot, request: VideoRequest, *, continues: bool) -> CropPath | None:
+    return crop_path(
+        shot.camera,
+        shot.camera_speed,
+        seconds=request.num_frames / request.fps,
+        width=request.width,
+        height=request.height,
+        continues=continues,
     )
 
 
@@ -210,9 +276,9 @@ def _plan_keyframe(
     previous_clip: Step | None,
 ) -> tuple[Step | None, KeyframeRequest | None]:
     """The keyframe's step: from the clip before, the user's image, or the painter; none if not needed."""
-    if shot.continue_from_previous and previous_clip is not None:
+    if previous_clip is not None:
         key = step_key(StepKind.LAST_FRAME, {}, inputs=(previous_clip.key,))
-        return Step(kind=StepKind.LAST_FRAME, key=key, label="taking the last frame"), None
+        return Step(kind=StepKind.LAST_FRAME, key=key, label="taking the frame before"), None
     image = shot.reference_image or options.reference_image
     size = {"width": request.width, "height": request.height}
     if image is not None:
@@ -253,11 +319,17 @@ def _clip_steps(
         heeded |= {"description": request.description, "style": request.style}
     if capabilities.takes_camera:
         heeded |= {"camera": request.camera.value, "energy": request.energy}
+        if request.camera_speed is not CameraSpeed.NORMAL and request.camera is not Camera.STATIC:
+            heeded["camera_speed"] = request.camera_speed.value
     if capabilities.takes_seed:
         heeded["seed"] = request.seed
     decoding: dict[str, object] = {"fps": request.fps}
     if request.caption is not None:
         decoding["caption"] = request.caption.model_dump(mode="json")
+    if request.crop_path is not None:
+        decoding["crop_path"] = request.crop_path.model_dump(mode="json")
+    if request.hand_over is not None:
+        decoding["num_late_frames"] = request.hand_over.num_late_frames
     if request.sampling is not None:
         heeded["sampling"] = request.sampling.model_dump(mode="json", exclude={"decode_chunk_size"})
         decoding["decode_chunk_size"] = request.sampling.decode_chunk_size
@@ -286,54 +358,7 @@ def _film_step(
     parameters = {
         "transitions": [transition.model_dump(mode="json") for transition in transitions],
         "container": container,
-        "record": record.model_dump(mode="json") if record else None,
+        "record": record_parameters(record) if record else None,
     }
     key = step_key(StepKind.FILM, parameters, inputs=tuple(shot.clip.key for shot in shots))
     return Step(kind=StepKind.FILM, key=key, label="joining the film")
-
-
-def _transitions(
-    storyboard: Storyboard, options: FilmOptions, shots: list[ShotPlan], *, fps: int
-) -> tuple[Transition, ...]:
-    """Between the shots; what a person asks for must fit, what a model wrote is made to fit."""
-    wanted = tuple(options.transition or shot.transition for shot in storyboard.shots[:-1])
-    num_frames = [plan.clip_request.num_frames for plan in shots]
-    if storyboard.written_by and options.transition is None:
-        return fit_transitions(wanted, num_frames, fps=fps)
-    check_transitions(wanted, num_frames, fps=fps)
-    return wanted
-
-
-def _notes(
-    storyboard: Storyboard,
-    shots: list[ShotPlan],
-    transitions: tuple[Transition, ...],
-    capabilities: ModelCapabilities,
-    options: FilmOptions,
-) -> Iterator[str]:
-    """What comes out other than the storyboard asks, in words for the user."""
-    if capabilities.default_num_frames is not None and options.num_frames is None:
-        request = shots[0].clip_request
-        seconds = request.num_frames / request.fps
-        if any(abs(plan.shot.duration_seconds - seconds) > 0.5 for plan in shots):
-            yield (
-                f"{request.model_id} makes {request.num_frames} frames a shot: {seconds:.1f} s at "
-                f"{request.fps} fps, whatever duration the storyboard asks for"
-            )
-    elif options.num_frames is None:
-        for plan in shots:
-            request, wanted_seconds = plan.clip_request, plan.shot.duration_seconds
-            if request.num_frames != max(1, round(wanted_seconds * request.fps)):
-                yield (
-                    f"shot {plan.index + 1} lasts {request.num_frames / request.fps:g} s, not "
-                    f"{wanted_seconds:g} s: {request.model_id} makes {capabilities.num_frames} frames a "
-                    f"shot, here at {request.fps} fps"
-                )
-    if not capabilities.takes_camera and any(plan.shot.camera != "static" for plan in shots):
-        yield (
-            f"{shots[0].clip_request.model_id} takes no camera move: "
-            "it is steered by the keyframe and the amount of motion only"
-        )
-    asked = (options.transition or shot.transition for shot in storyboard.shots)
-    if any(planned != wanted for planned, wanted in zip(transitions, asked, strict=False)):
-        yield "the storyboard's transitions are shortened to fit the shots"

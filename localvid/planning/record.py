@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from localvid.schemas import FilmOptions, FilmRecord, ModelManifest, ModelUse, Storyboard
+from localvid.schemas import CameraSpeed, FilmOptions, FilmRecord, ModelManifest, ModelUse, Storyboard
 
 
 def film_record(
@@ -37,6 +38,21 @@ def film_record(
         ),
         models=tuple(_use(model) for model in models if model is not None),
     )
+
+
+def record_parameters(record: FilmRecord) -> dict[str, Any]:
+    """The record as a film's key holds it.
+
+    What was added to it in the meantime stands there only where it says something, so that films that were
+    made before keep their keys.
+    """
+    parameters = record.model_dump(mode="json")
+    if parameters["options"]["duration_seconds"] is None:
+        del parameters["options"]["duration_seconds"]
+    for shot in parameters["storyboard"]["shots"]:
+        if shot["camera_speed"] == CameraSpeed.NORMAL:
+            del shot["camera_speed"]
+    return parameters
 
 
 def _use(model: ModelManifest) -> ModelUse:

@@ -29,7 +29,7 @@ class StepKind(StrEnum):
 _STEP_VERSIONS = {
     StepKind.STORYBOARD: 1,
     StepKind.KEYFRAME: 1,
-    StepKind.LAST_FRAME: 1,
+    StepKind.LAST_FRAME: 2,
     StepKind.LATENTS: 1,
     StepKind.CLIP: 1,
     StepKind.FILM: 1,

@@ -5,7 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from localvid.errors import InvalidStoryboardError
-from localvid.schemas import Transition, TransitionKind
+from localvid.schemas import FilmOptions, Storyboard, Transition, TransitionKind
+
+
+def planned_transitions(
+    storyboard: Storyboard,
+    options: FilmOptions,
+    num_frames: Sequence[int],
+    *,
+    fps: int,
+    given: Sequence[Transition] | None = None,
+) -> tuple[Transition, ...]:
+    """Between the shots; what a person asks for must fit, what a model wrote is made to fit.
+
+    `given` stands in for what storyboard and options ask for. Raises as `check_transitions`.
+    """
+    wanted = tuple(options.transition or shot.transition for shot in storyboard.shots[:-1])
+    wanted = wanted if given is None else tuple(given)
+    if storyboard.written_by and options.transition is None:
+        return fit_transitions(wanted, num_frames, fps=fps)
+    check_transitions(wanted, num_frames, fps=fps)
+    return wanted
 
 
 def check_transitions(transitions: Sequence[Transition], num_frames: Sequence[int], *, fps: int) -> None:

@@ -5,6 +5,7 @@ Nothing here knows a model, a file format or a database.
 """
 
 from localvid.schemas.base import (
+    MAX_FILM_SECONDS,
     MAX_PROMPT_CHARACTERS,
     MAX_SEED,
     MAX_STORYBOARD_SHOTS,
@@ -13,6 +14,7 @@ from localvid.schemas.base import (
     Seed,
     Sha256,
 )
+from localvid.schemas.crops import CropPath, Window, eased
 from localvid.schemas.jobs import FilmOptions, FilmRecord, JobStatus, ModelUse, VideoJob
 from localvid.schemas.models import (
     IntRange,
@@ -24,20 +26,31 @@ from localvid.schemas.models import (
     SamplingSettings,
 )
 from localvid.schemas.progress import OnProgress, Progress, Stage, ignore_progress
-from localvid.schemas.requests import Caption, KeyframeRequest, VideoGenerationResult, VideoInfo, VideoRequest
-from localvid.schemas.storyboard import Camera, Shot, Storyboard, Transition, TransitionKind
+from localvid.schemas.requests import (
+    Caption,
+    HandOver,
+    KeyframeRequest,
+    VideoGenerationResult,
+    VideoInfo,
+    VideoRequest,
+)
+from localvid.schemas.storyboard import Camera, CameraSpeed, Shot, Storyboard, Transition, TransitionKind
 from localvid.schemas.text import clean_prompt, explain
 
 __all__ = [
+    "MAX_FILM_SECONDS",
     "MAX_PROMPT_CHARACTERS",
     "MAX_SEED",
     "MAX_STORYBOARD_SHOTS",
     "MAX_WRITTEN_SHOTS",
     "Camera",
+    "CameraSpeed",
     "Caption",
+    "CropPath",
     "FilmOptions",
     "FilmRecord",
     "Frozen",
+    "HandOver",
     "IntRange",
     "JobStatus",
     "KeyframeRequest",
@@ -61,7 +74,9 @@ __all__ = [
     "VideoInfo",
     "VideoJob",
     "VideoRequest",
+    "Window",
     "clean_prompt",
+    "eased",
     "explain",
     "ignore_progress",
 ]

@@ -12,6 +12,9 @@ MAX_WRITTEN_SHOTS = 7
 MAX_STORYBOARD_SHOTS = 100
 """Most shots in one storyboard file: 100 shots of 4 s are a film of seven minutes."""
 
+MAX_FILM_SECONDS = 6_000.0
+"""Longest film that can be asked for: 100 shots of a minute."""
+
 MAX_PROMPT_CHARACTERS = 4_000
 MAX_SEED = 2**32 - 1
 

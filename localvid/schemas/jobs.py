@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from localvid.schemas.base import MAX_WRITTEN_SHOTS, Frozen, Seed
+from localvid.schemas.base import MAX_FILM_SECONDS, MAX_WRITTEN_SHOTS, Frozen, Seed
 from localvid.schemas.models import ModelKind
 from localvid.schemas.storyboard import Storyboard, Transition
 
@@ -32,6 +32,8 @@ class FilmOptions(Frozen):
     reference_image: Path | None = None
     width: int | None = Field(default=None, gt=0)
     height: int | None = Field(default=None, gt=0)
+    duration_seconds: float | None = Field(default=None, gt=0, le=MAX_FILM_SECONDS, allow_inf_nan=False)
+    """Of the whole film; None: as long as its shots."""
     num_frames: int | None = Field(default=None, gt=0)
     fps: int | None = Field(default=None, gt=0)
     num_inference_steps: int | None = Field(default=None, ge=1, le=200)

@@ -86,6 +86,8 @@ class ModelCapabilities(Frozen):
     takes_last_frame: bool = False
     takes_video: bool = False
     takes_seed: bool = True
+    takes_crop_path: bool = False
+    """A camera move can be made by a crop: over its frames, or over a first frame that is shown as it is."""
     draws_captions: bool = False
     stores_latents: bool = False
     """Sampling and decoding are two steps with an artifact between them."""

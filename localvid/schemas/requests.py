@@ -7,8 +7,9 @@ from pathlib import Path
 from pydantic import Field
 
 from localvid.schemas.base import Frozen, Seed
+from localvid.schemas.crops import CropPath
 from localvid.schemas.models import SamplingSettings
-from localvid.schemas.storyboard import Camera
+from localvid.schemas.storyboard import Camera, CameraSpeed
 
 
 class Caption(Frozen):
@@ -18,6 +19,15 @@ class Caption(Frozen):
     num_shots: int = Field(ge=1)
 
 
+class HandOver(Frozen):
+    """That the next shot goes on from this clip: its sharpest late frame opens that shot."""
+
+    num_late_frames: int = Field(ge=1)
+    """The last frames of the clip as it is made, among which the sharpest is looked for."""
+    output: Path
+    """A PNG that does not exist yet: that frame as it was before it was encoded."""
+
+
 class VideoRequest(Frozen):
     """One clip. `first_frame` already has the clip's size; `output` is an mp4 that does not exist yet."""
 
@@ -25,6 +35,7 @@ class VideoRequest(Frozen):
     description: str
     style: str = ""
     camera: Camera = Camera.STATIC
+    camera_speed: CameraSpeed = CameraSpeed.NORMAL
     energy: float = Field(default=0.5, ge=0, le=1)
     width: int = Field(gt=0)
     height: int = Field(gt=0)
@@ -37,7 +48,20 @@ class VideoRequest(Frozen):
     latents: Path | None = None
     """Latents that `VideoModel.sample` wrote for this request; None: sample now."""
     caption: Caption | None = None
+    crop_path: CropPath | None = None
+    """How the camera move is made over frames, or a first frame, that do not hold it. None: not at all."""
+    hand_over: HandOver | None = None
+    """If given, the clip ends with the frame before the one that is handed over."""
     output: Path
+
+    @property
+    def least_frames(self) -> int:
+        """Fewest frames that the finished clip has; `num_frames` are made."""
+        return self.num_frames - (self.hand_over.num_late_frames if self.hand_over else 0)
+
+    @property
+    def most_frames(self) -> int:
+        return self.num_frames - (1 if self.hand_over else 0)
 
 
 class KeyframeRequest(Frozen):

@@ -33,6 +33,19 @@ class Camera(StrEnum):
     ORBIT_RIGHT = "orbit_right"
 
 
+class CameraSpeed(StrEnum):
+    """How far a camera move goes in its time: half of the usual way, the usual way, one and a half of it."""
+
+    SLOW = "slow"
+    NORMAL = "normal"
+    FAST = "fast"
+
+    @property
+    def factor(self) -> float:
+        """Times the usual travel; for a zoom, the power of the usual enlargement."""
+        return {CameraSpeed.SLOW: 0.5, CameraSpeed.NORMAL: 1.0, CameraSpeed.FAST: 1.5}[self]
+
+
 class TransitionKind(StrEnum):
     CUT = "cut"
     CROSSFADE = "crossfade"
@@ -79,6 +92,8 @@ class Shot(Frozen):
 
     description: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
     camera: Camera = Camera.STATIC
+    camera_speed: CameraSpeed = CameraSpeed.NORMAL
+    """Of the camera's move; a static camera has none."""
     energy: float = Field(default=0.5, ge=0, le=1)
     """How much moves within the scene: 0 is a still life, 1 a storm."""
     duration_seconds: float = Field(default=4.0, ge=0.25, le=60)
@@ -89,11 +104,11 @@ class Shot(Frozen):
     seed: Seed | None = None
     """Drawn when the job is planned if it is not given."""
     continue_from_previous: bool = False
-    """The keyframe is the last frame of the shot before."""
+    """The shot goes on from the picture on which the one before ends."""
 
-    @field_validator("camera", mode="before")
+    @field_validator("camera", "camera_speed", mode="before")
     @classmethod
-    def _camera_from_text(cls, value: object) -> object:
+    def _word_from_text(cls, value: object) -> object:
         if isinstance(value, str):
             return value.strip().lower().replace("-", "_").replace(" ", "_")
         return value

@@ -1,11 +1,14 @@
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from localvid.errors import CapabilityError, InvalidStoryboardError
 from localvid.planning import FilmPlan, StepKind, assign_seeds, plan_film, sampling_for
+from localvid.planning.moves import crop_path
 from localvid.schemas import (
     Camera,
+    CameraSpeed,
     FilmOptions,
     IntRange,
     ModelCapabilities,
@@ -181,12 +184,13 @@ def test_the_image_counts_by_its_bytes_not_by_its_name() -> None:
     assert not set(keys(with_image("a.png", "0" * 64))) & set(keys(with_image("a.png", "1" * 64)))
 
 
-def test_a_shot_that_continues_takes_the_last_frame_and_follows_its_change() -> None:
+def test_a_shot_that_continues_takes_the_frame_before_and_follows_its_change() -> None:
     board = assign_seeds(BOARD.with_shot(1, continue_from_previous=True), 1)
     film = plan(board)
     keyframe = film.shots[1].keyframe
     assert keyframe is not None
     assert (keyframe.kind, film.shots[1].keyframe_request) == (StepKind.LAST_FRAME, None)
+    assert [plan.clip_request.hand_over is not None for plan in film.shots] == [True, False, False]
     after = plan(board.with_shot(0, seed=9))
     assert [kind for kind, _ in changed(film, after)] == [
         StepKind.CLIP, StepKind.LAST_FRAME, StepKind.CLIP, StepKind.FILM,
@@ -253,6 +257,108 @@ def test_a_shot_longer_than_the_model_can_make_is_said() -> None:
     film = plan(board, FilmOptions(metadata=False, fps=60))
     assert film.shots[1].clip_request.num_frames == most < 60 * 60
     assert any(f"shot 2 lasts {most / 60:g} s, not 60 s" in note for note in film.notes)
+
+
+def test_films_made_before_keep_their_keys() -> None:
+    """Computed before there were camera speeds, crops and lengths: what says nothing of them is in no key."""
+    drawn = plan(BOARD.with_shot(1, camera="pan_left"), FilmOptions())
+    assert [key[:12] for key in keys(drawn)] == [
+        "14ef5474a9cf", "6174d93449d3", "cb66b7ffbc35", "da189c7df112",
+    ]  # fmt: skip
+    sampled = plan(options=FilmOptions(), video=DIFFUSION, painter=PAINTER)
+    assert [key[:12] for key in keys(sampled)] == [
+        "fd965cfecc96", "80a83222f04a", "b81234f45e2a", "d4ec865f973e", "94b0a0e1928e",
+        "fc6d9cc4ba95", "50ad712c5b7b", "be7fd8cffd4d", "7c81a5c54054", "945c27300524",
+    ]  # fmt: skip
+
+
+class TestAMoveMadeByACrop:
+    MODEL = DIFFUSION.model_copy(
+        update={
+            "capabilities": ModelCapabilities.model_validate(
+                {**DIFFUSION.model_dump()["capabilities"], "takes_crop_path": True}
+            )
+        }
+    )
+
+    def of(self, **changes: object) -> FilmPlan:
+        return plan(assign_seeds(BOARD, 1).with_shot(1, **changes), video=self.MODEL, painter=PAINTER)
+
+    def test_another_camera_or_speed_decodes_and_joins_and_samples_nothing(self) -> None:
+        ways: list[dict[str, object]] = [
+            {},
+            {"camera": "pan_left"},
+            {"camera": "pan_left", "camera_speed": "fast"},
+            {"camera": "zoom_out"},
+        ]
+        for before, after in pairwise(ways):
+            again = changed(self.of(**before), self.of(**after))
+            assert [kind for kind, _ in again] == [StepKind.CLIP, StepKind.FILM]
+
+    def test_the_path_is_that_of_the_clip_as_it_is_shown(self) -> None:
+        request = self.of(camera="tilt_up", camera_speed="slow").shots[1].clip_request
+        assert request.crop_path == crop_path(
+            Camera.TILT_UP, CameraSpeed.SLOW, seconds=25 / 7, width=1024, height=576, continues=False
+        )
+
+    def test_what_is_done_is_said_and_what_it_only_resembles(self) -> None:
+        (note,) = (note for note in self.of(camera="pan_left").notes if "camera" in note)
+        assert "made after sampling by a crop, which enlarges the picture up to 1.12 times" in note
+        assert note.endswith("shot 2 pan_left")
+        (note,) = (note for note in self.of(camera="orbit_left").notes if "camera" in note)
+        assert note.endswith("shot 2 orbit_left (as a pan: no parallax)")
+        assert not any("camera" in note for note in self.of().notes)
+
+    def test_a_shot_that_goes_on_begins_with_the_whole_picture_and_shows_no_more_than_that(self) -> None:
+        path = self.of(camera="pan_left", continue_from_previous=True).shots[1].clip_request.crop_path
+        assert path is not None
+        assert path.start.size == 1
+        film = self.of(camera="zoom_out", continue_from_previous=True)
+        assert film.shots[1].clip_request.crop_path is None
+        assert any("shot 2: its camera stands still: zoom_out" in note for note in film.notes)
+
+
+class TestGoingOn:
+    @staticmethod
+    def of(*continues: bool, video: ModelManifest = DRAWN, **options: object) -> FilmPlan:
+        shots = [
+            Shot(description=f"shot {number}", duration_seconds=1, continue_from_previous=following)
+            for number, following in enumerate(continues, start=1)
+        ]
+        options_ = FilmOptions(metadata=False, **options)
+        return plan(Storyboard(shots=tuple(shots)), options_, video=video, painter=PAINTER)
+
+    def test_four_in_a_row_and_the_fifth_begins_anew(self) -> None:
+        film = self.of(False, *(7 * [True]))
+        kinds = [shot.keyframe.kind if shot.keyframe else None for shot in film.shots]
+        before, own = StepKind.LAST_FRAME, StepKind.KEYFRAME
+        assert kinds == [own, before, before, before, before, own, before, before]
+        assert film.shots[5].keyframe_request is not None
+        (note,) = (note for note in film.notes if "keyframe of its own" in note)
+        assert note.startswith("shot 6 ")
+
+    def test_a_drawn_shot_is_as_long_as_ever_and_hands_over_the_frame_after(self) -> None:
+        requests = [shot.clip_request for shot in self.of(False, True).shots]
+        assert [(request.num_frames, request.most_frames) for request in requests] == [(25, 24), (24, 24)]
+        assert requests[0].least_frames == 24
+
+    @pytest.mark.parametrize(("num_frames", "late"), [(25, 4), (5, 4), (4, 3), (2, 1)])
+    def test_a_sampled_one_ends_with_the_frame_before_a_late_one(self, num_frames: int, late: int) -> None:
+        film = self.of(False, True, video=DIFFUSION, num_frames=num_frames)
+        request = film.shots[0].clip_request
+        assert request.num_frames == num_frames
+        assert (request.least_frames, request.most_frames) == (num_frames - late, num_frames - 1)
+        assert any("frames shorter" in note for note in film.notes) is (late > 1)
+
+    def test_a_transition_must_fit_into_what_is_surely_left(self) -> None:
+        board = Storyboard(
+            shots=(
+                Shot(description="a", transition="crossfade:3"),
+                Shot(description="b", continue_from_previous=True),
+            )
+        )
+        with pytest.raises(InvalidStoryboardError, match="shot 1 has 6 frames"):
+            plan(board, FilmOptions(num_frames=10), video=DIFFUSION, painter=PAINTER)
 
 
 def test_a_camera_move_that_the_model_cannot_make_is_said() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -10,9 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from localvid.media.encode import ClipWriter
+from localvid.media.shots import writing_shot
 from localvid.pipelines.animatic.camera import CameraPath
-from localvid.pipelines.animatic.direct import Shoot, direct, direct_image
+from localvid.pipelines.animatic.direct import Shoot, direct, direct_image, without_caption
 from localvid.pipelines.animatic.scene import Pixels, Scene, poses
 from localvid.pipelines.base import KeyframePainter, VideoModel
 from localvid.schemas import Camera, KeyframeRequest, OnProgress, Progress, VideoRequest
@@ -46,14 +47,14 @@ class Animatic(VideoModel):
         scene, path = self._painted(request)
         self._paint_ahead()
         workers = min(4, self.settings.threads or os.cpu_count() or 1)
-        with ClipWriter(output, width=request.width, height=request.height, fps=request.fps) as clip:
+        with writing_shot(output, request) as shot:
             for index, frame in enumerate(_frames(scene, path, request, workers=workers), start=1):
-                clip.write(frame)
+                shot.write(frame)
                 on_progress(Progress(step=index, num_steps=request.num_frames, message="drawing frames"))
 
     def _painted(self, request: VideoRequest) -> tuple[Scene, CameraPath]:
         ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[0].model_copy(update={"output": request.output}) == request:
+        if ahead is not None and _without_outputs(ahead[0]) == _without_outputs(request):
             return ahead[1].result()
         return _direct(request)
 
@@ -83,8 +84,19 @@ class AnimaticPainter(KeyframePainter):
         on_progress(Progress(step=1, num_steps=1, message="painting the scene"))
 
 
+def _without_outputs(request: VideoRequest) -> VideoRequest:
+    return request.model_copy(update={"output": Path(), "hand_over": None})
+
+
 def _direct(request: VideoRequest) -> tuple[Scene, CameraPath]:
-    shoot = Shoot(
+    shoot = _shoot(request)
+    if request.first_frame is None:
+        return direct(shoot)
+    return direct_image(shoot, request.first_frame, camera_held=request.crop_path is not None)
+
+
+def _shoot(request: VideoRequest) -> Shoot:
+    return Shoot(
         description=request.description,
         style=request.style,
         camera=request.camera,
@@ -93,18 +105,26 @@ def _direct(request: VideoRequest) -> tuple[Scene, CameraPath]:
         height=request.height,
         seconds=request.num_frames / request.fps,
         seed=request.seed,
+        speed=request.camera_speed,
         caption=request.caption,
     )
-    return direct(shoot) if request.first_frame is None else direct_image(shoot, request.first_frame)
 
 
 def _frames(scene: Scene, path: CameraPath, request: VideoRequest, *, workers: int) -> Iterator[Pixels]:
-    """The clip's frames in order, drawn by several threads: Pillow lets go of the interpreter's lock."""
+    """The clip's frames in order, drawn by several threads: Pillow lets go of the interpreter's lock.
+
+    One that the next shot goes on from carries no caption: it would stand under that shot's own.
+    """
+    last = scene
+    if request.hand_over is not None:
+        last = without_caption(scene, _shoot(request), painted=request.first_frame is None)
+    windows = request.crop_path.windows(request.num_frames) if request.crop_path else itertools.repeat(None)
     waiting: deque[Future[Pixels]] = deque()
     pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="animatic")
     try:
-        for index, pose in enumerate(poses(path, request.num_frames)):
-            waiting.append(pool.submit(scene.padded_frame, pose, index / request.fps))
+        for index, (pose, window) in enumerate(zip(poses(path, request.num_frames), windows, strict=False)):
+            drawn = last if index == request.num_frames - 1 else scene
+            waiting.append(pool.submit(drawn.padded_frame, pose, index / request.fps, window))
             if len(waiting) >= workers * _AHEAD:
                 yield waiting.popleft().result()
         while waiting:

@@ -20,7 +20,7 @@ by the homography in `ground_coefficients`, which agrees with the formulas above
 at row u, depth z = H / u.
 
 A move eases in and out: its progress is p²·(3 - 2p). Shots shorter than 4 s make a shorter move, so that
-its speed stays watchable.
+its speed stays watchable. A slow move goes half as far in its time, a fast one half as far again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from localvid.schemas import Camera
+from localvid.schemas import Camera, CameraSpeed, eased
 
 FULL_MOVE_SECONDS = 4.0
 
@@ -72,16 +72,23 @@ class CameraPath:
     `overscan()` on each side never shows an edge.
     """
 
-    def __init__(self, camera: Camera, *, seconds: float, subject_depth: float) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        *,
+        seconds: float,
+        subject_depth: float,
+        speed: CameraSpeed = CameraSpeed.NORMAL,
+    ) -> None:
         self.camera = camera
-        self._reach = min(1.0, seconds / FULL_MOVE_SECONDS)
+        self._reach = speed.factor * min(1.0, seconds / FULL_MOVE_SECONDS)
         self._subject_depth = subject_depth
 
     def pose(self, progress: float) -> Pose:
         """The pose at `progress` 0 (first frame) to 1 (last frame) of the shot."""
-        eased = progress * progress * (3.0 - 2.0 * progress)
-        side = (eased - 0.5) * self._reach
-        ahead = eased * self._reach
+        share = eased(progress)
+        side = (share - 0.5) * self._reach
+        ahead = share * self._reach
         match self.camera:
             case Camera.STATIC:
                 return Pose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from localvid.pipelines.animatic.scenery.weather import weather_of
 from localvid.pipelines.animatic.script import Place, Script, read_script
 from localvid.pipelines.animatic.stage import Stage
 from localvid.pipelines.animatic.staging import STANDARD_DEPTH, Setting, put_subjects
-from localvid.schemas import Camera, Caption
+from localvid.schemas import Camera, CameraSpeed, Caption
 
 NEAREST = 1.0
 """No plate stands nearer than this; the overscan is made for it."""
@@ -68,6 +68,7 @@ class Shoot:
     height: int
     seconds: float
     seed: int
+    speed: CameraSpeed = CameraSpeed.NORMAL
     caption: Caption | None = None
 
 
@@ -90,7 +91,7 @@ def direct(shoot: Shoot) -> tuple[Scene, CameraPath]:
     elements += before
     focus = (stage.wide / 2, setting.horizon)
     scene = Scene(stage, tuple(merged(elements)), focus, overlay.result(), flash)
-    return scene, CameraPath(shoot.camera, seconds=shoot.seconds, subject_depth=setting.subject_depth)
+    return scene, _path(shoot, setting.subject_depth)
 
 
 def _weather(setting: Setting, place: Place) -> tuple[list[Element], list[Element], Flash | None]:
@@ -108,13 +109,13 @@ def _weather(setting: Setting, place: Place) -> tuple[list[Element], list[Elemen
     return behind, before, flash
 
 
-def direct_image(shoot: Shoot, image: Path) -> tuple[Scene, CameraPath]:
+def direct_image(shoot: Shoot, image: Path, *, camera_held: bool = False) -> tuple[Scene, CameraPath]:
     """Move the camera over a picture of the frame's size: it stands as one plane where a subject would.
 
     The picture is enlarged evenly by as much as the move needs beyond the frame, and not at all when the
-    camera stands still.
+    camera stands still, or is `camera_held` for a move that is made by a crop.
     """
-    path = CameraPath(shoot.camera, seconds=shoot.seconds, subject_depth=2 * STANDARD_DEPTH)
+    path = _path(replace(shoot, camera=Camera.STATIC) if camera_held else shoot, 2 * STANDARD_DEPTH)
     over_x, over_y = path.overscan(STANDARD_DEPTH)
     flat = Stage(shoot.width, shoot.height)
     grow = max((flat.wide + 2 * over_x) / flat.wide, (flat.tall + 2 * over_y) / flat.tall)
@@ -130,12 +131,24 @@ def direct_image(shoot: Shoot, image: Path) -> tuple[Scene, CameraPath]:
     return Scene(stage, (plate,), focus, _overlay(shoot, None)), path
 
 
+def without_caption(scene: Scene, shoot: Shoot, *, painted: bool) -> Scene:
+    """The scene as its camera sees it; `painted` if it was painted from the words and not from an image."""
+    if shoot.caption is None:
+        return scene
+    styles = read_script(shoot.description, shoot.style).styles if painted else None
+    return replace(scene, overlay=_overlay(replace(shoot, caption=None), styles))
+
+
+def _path(shoot: Shoot, subject_depth: float) -> CameraPath:
+    return CameraPath(shoot.camera, seconds=shoot.seconds, subject_depth=subject_depth, speed=shoot.speed)
+
+
 def _opaque(picture: Image.Image) -> Image.Image:
     return Image.frombytes("RGBa", picture.size, picture.convert("RGBA").tobytes())
 
 
 def _stage(shoot: Shoot, script: Script) -> Stage:
-    path = CameraPath(shoot.camera, seconds=shoot.seconds, subject_depth=STANDARD_DEPTH)
+    path = _path(shoot, STANDARD_DEPTH)
     margin_x, margin_y = path.overscan(NEAREST)
     if shoot.camera in (Camera.ORBIT_LEFT, Camera.ORBIT_RIGHT):
         margin_x += path.overscan(NEAREST)[0] * 0.6  # the subject may stand nearer or farther than usual

@@ -12,6 +12,7 @@ from PIL import Image
 from localvid.pipelines.animatic.camera import CameraPath, Pose
 from localvid.pipelines.animatic.plate import Element
 from localvid.pipelines.animatic.stage import Stage, View
+from localvid.schemas import Window
 
 Pixels = NDArray[np.uint8]
 Flash = Callable[[float], float]
@@ -34,9 +35,15 @@ class Scene:
         """The frame at one moment, uint8 of shape (height, width, 3); a pure function of its arguments."""
         return self.padded_frame(pose, seconds)[..., :3]
 
-    def padded_frame(self, pose: Pose, seconds: float) -> Pixels:
-        """The same with a fourth channel that says nothing: leaving it out costs a copy."""
+    def padded_frame(self, pose: Pose, seconds: float, window: Window | None = None) -> Pixels:
+        """The same with a fourth channel that says nothing: leaving it out costs a copy.
+
+        Of what the camera sees only the `window` is shown, at the frame's size.
+        """
         picture = self._compose(pose, seconds)
+        if window is not None:
+            size = picture.size
+            picture = picture.resize(size, Image.Resampling.BICUBIC, box=window.box(*size))
         if pose.zoom != 1.0 or picture.size != (self.stage.width, self.stage.height):
             picture = self._zoomed(picture, pose.zoom)
         if self.flash is not None and (share := self.flash(seconds)) > 0.004:

@@ -11,8 +11,8 @@ from PIL import Image
 
 from localvid.config import Settings
 from localvid.errors import CapabilityError, InvalidImageError
-from localvid.media.encode import ClipWriter
 from localvid.media.look import ClipLook
+from localvid.media.shots import writing_shot
 from localvid.pipelines.base import VideoModel
 from localvid.pipelines.diffusion import choose_device, free_memory, guarded, use_threads
 from localvid.pipelines.svd.budget.ladder import (
@@ -40,8 +40,8 @@ class StableVideoDiffusion(VideoModel):
     """`local:svd` and `local:svd-xt`, told apart by their manifests.
 
     It animates `first_frame`. The networks read no words: whoever planned the request has put the shot's
-    camera and energy into `sampling`. Where memory runs out it goes on with less of the clip at once, and
-    says so by `Progress.notice`.
+    energy into `sampling`, and its camera move into `crop_path`. Where memory runs out it goes on with less
+    of the clip at once, and says so by `Progress.notice`.
     """
 
     _engine: SvdEngine | None = None
@@ -245,11 +245,11 @@ class _Clip:
 
     def _write(self, latents: torch.Tensor, output: Path, plan: EnginePlan) -> ClipLook:
         look, request, report = ClipLook(), self._request, self._report
-        with ClipWriter(output, width=request.width, height=request.height, fps=request.fps) as clip:
+        with writing_shot(output, request, crop_path=request.crop_path) as shot:
             frames = self._engine.decode(latents, plan, on_slice=report.still_here)
             for number, frame in enumerate(frames, start=1):
                 look.see(frame)
-                clip.write(frame)
+                shot.write(frame)
                 report.step(number)
         return look
 
