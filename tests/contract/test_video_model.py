@@ -16,7 +16,17 @@ from localvid.config import Settings
 from localvid.errors import CapabilityError, InvalidRequestError
 from localvid.media import probe
 from localvid.pipelines.base import VideoModel
-from localvid.schemas import Camera, IntRange, ModelCapabilities, ModelKind, Progress, VideoRequest
+from localvid.schemas import (
+    Camera,
+    CropPath,
+    HandOver,
+    IntRange,
+    ModelCapabilities,
+    ModelKind,
+    Progress,
+    VideoRequest,
+    Window,
+)
 
 NUM_FRAMES = 5
 """More than two chunks of the tiny model, and a last one that is not full."""
@@ -136,6 +146,62 @@ def test_clip_is_what_was_asked_for(model: VideoModel, clip_request: VideoReques
     assert result.video == video
     assert (result.model_id, result.seed) == (clip_request.model_id, clip_request.seed)
     assert result.seconds > 0
+
+
+def test_a_clip_hands_a_frame_to_the_next_shot_and_ends_before_it(
+    model: VideoModel, clip_request: VideoRequest
+) -> None:
+    clip_request = clip_request.model_copy(update={"camera": Camera.PAN_RIGHT})
+    plain = clip_request.model_copy(update={"output": clip_request.output.with_name("plain.mp4")})
+    picture = clip_request.output.with_name("next.png")
+    handing_over = clip_request.model_copy(update={"hand_over": HandOver(num_late_frames=3, output=picture)})
+    model.generate(plain)
+    result = model.generate(handing_over)
+
+    shown, made = frames_of(clip_request.output).astype(int), frames_of(plain.output).astype(int)
+    assert result.video.num_frames == len(shown)
+    assert NUM_FRAMES - 3 <= len(shown) <= NUM_FRAMES - 1
+    assert np.abs(shown - made[: len(shown)]).mean() < 4
+    with Image.open(picture) as opened:
+        assert (opened.format, opened.mode) == ("PNG", "RGB")
+        handed = np.asarray(opened).astype(int)
+    # Nearest to the frame that is left out, and free of what the encoder did to it.
+    distances = [np.abs(handed - frame).mean() for frame in made]
+    assert int(np.argmin(distances)) == len(shown)
+    assert distances[len(shown)] > 0
+
+
+def test_stopping_leaves_no_picture_for_the_next_shot(model: VideoModel, clip_request: VideoRequest) -> None:
+    picture = clip_request.output.with_name("next.png")
+    before = sorted(clip_request.output.parent.iterdir())
+    handing_over = clip_request.model_copy(update={"hand_over": HandOver(num_late_frames=1, output=picture)})
+    last = len(reports_of(model, clip_request.model_copy(update={"output": picture.with_suffix(".mp4")}))) - 1
+    picture.with_suffix(".mp4").unlink()
+    with pytest.raises(StopError):
+        model.generate(handing_over, stop_at(last))
+    assert sorted(clip_request.output.parent.iterdir()) == before
+
+
+def test_a_crop_path_moves_the_frames_and_a_whole_one_leaves_them(
+    model: VideoModel, clip_request: VideoRequest
+) -> None:
+    still = clip_request.model_copy(update={"camera": Camera.STATIC})
+    whole, left = CropPath(start=Window(), end=Window()), Window(left=0, top=0.25, size=0.5)
+    paths = {"still.mp4": None, "whole.mp4": whole, "left.mp4": CropPath(start=left, end=left)}
+    clips = {}
+    for name, path in paths.items():
+        request = still.model_copy(update={"crop_path": path, "output": still.output.with_name(name)})
+        model.generate(request)
+        clips[name] = frames_of(request.output).astype(int)
+
+    assert np.array_equal(clips["still.mp4"], clips["whole.mp4"])
+    height, width = clip_request.height, clip_request.width
+    for moved, frame in zip(clips["left.mp4"], clips["still.mp4"], strict=True):
+        part = frame[height // 4 : height * 3 // 4, : width // 2]
+        enlarged = np.asarray(
+            Image.fromarray(part.astype(np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
+        )
+        assert np.abs(moved - enlarged).mean() < np.abs(moved - frame).mean() / 2
 
 
 def test_frames_differ_from_each_other_and_are_not_black(

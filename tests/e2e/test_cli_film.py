@@ -179,6 +179,34 @@ def test_a_dry_run_says_all_and_does_nothing(workspace: Path) -> None:
     assert len(printed_json("list-jobs")) == 1
 
 
+def test_a_film_gets_the_length_that_is_asked_for() -> None:
+    asked = ["--duration", "3.5s", *SMALL]
+    planned = printed_json("render", "board.json", *asked, "--dry-run")
+    assert (planned["film"]["frames"], planned["film"]["seconds"], planned["notes"]) == (42, 3.5, [])
+    made = printed_json("render", "board.json", *asked)
+    assert made["video"]["num_frames"] == 42
+    again = printed_json("render", str(made["output_video_path"]), "--dry-run")
+    assert [step["made"] for step in again["steps"]] == [True] * 4
+    written = printed_json(
+        "generate", "A forest", "--llm", "outline", *SMALL, "--duration", "20s", "--dry-run"
+    )
+    assert (written["film"]["shots"], written["film"]["seconds"]) == (5, 20)
+    board = json.loads(localvid("storyboard", "A forest", "--llm", "outline", "--duration", "1m10s").stdout)
+    assert len(board["shots"]) == 7
+    Path("long.json").write_text(json.dumps(board))
+    assert printed_json("render", "long.json", "--dry-run")["film"]["seconds"] == 70
+    refused = localvid("render", "board.json", "--duration", "3s", "--num-frames", "5", code=2)
+    assert "both given" in refused.stderr
+    assert "shot 1 lasts" not in localvid("render", "board.json", *asked, "--dry-run").stderr
+
+
+def test_a_speed_is_shown_with_its_move() -> None:
+    shots = [{**shot, "camera": "pan_left", "camera_speed": "slow"} for shot in BOARD["shots"]]
+    Path("slow.json").write_text(json.dumps({"shots": shots}))
+    made = printed_json("render", "slow.json", *SMALL, "--num-frames", "3", "--transition", "cut")
+    assert localvid("get-job", made["id"]).stdout.count("slow pan_left") == 3
+
+
 def test_info_tells_all_and_saves_pictures() -> None:
     localvid("render", "board.json", *SMALL, "--output", "film.mp4")
     pictures = ["--frame", "1", "-o", "frame.png", "--thumbnail", "small.jpg", "--contact-sheet", "sheet.png"]

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from localvid.store import Store
 
 ARGUMENTS = ["--llm", "outline", "--width", "256", "--height", "144", "--num-frames", "24", "--seed", "5"]
@@ -18,10 +20,20 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "localvid", *arguments]
 
 
-def generate(workspace: Path, output: Path) -> list[str]:
+BOARD = {
+    "shots": [
+        {"description": "A forest at dawn", "camera": "truck_left"},
+        {"description": "The sun rises", "camera": "dolly_in", "continue_from_previous": True},
+        {"description": "A bird flies up", "camera": "tilt_up", "continue_from_previous": True},
+    ]
+}
+"""Each shot waits for the picture of the one before."""
+
+
+def make(what: str, source: str, workspace: Path, output: Path) -> list[str]:
     return command(
-        "generate",
-        "A forest at dawn",
+        what,
+        source,
         *ARGUMENTS,
         "--workspace",
         str(workspace),
@@ -31,16 +43,24 @@ def generate(workspace: Path, output: Path) -> list[str]:
     )
 
 
-def test_ten_kills(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["generate", "render"])
+def test_ten_kills(tmp_path: Path, what: str) -> None:
+    source = "A forest at dawn"
+    if what == "render":
+        source = str(tmp_path / "board.json")
+        Path(source).write_text(json.dumps(BOARD), encoding="utf-8")
     quiet = tmp_path / "quiet.mp4"
     started = time.monotonic()
     subprocess.run(
-        generate(tmp_path / "quiet", quiet), check=True, capture_output=True, stdin=subprocess.DEVNULL
+        make(what, source, tmp_path / "quiet", quiet),
+        check=True,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
     )
     whole = time.monotonic() - started
 
     workspace, output = tmp_path / "killed", tmp_path / "killed.mp4"
-    running = generate(workspace, output)
+    running = make(what, source, workspace, output)
     killed = 0
     for attempt in range(KILLS):
         process = subprocess.Popen(

@@ -21,8 +21,9 @@ from localvid.media import probe
 from localvid.media.decode import read_frames
 from localvid.media.metadata import read_record
 from localvid.pipelines.animatic.adapter import Animatic
+from localvid.planning import Step
 from localvid.schemas import FilmRecord, JobStatus, ModelInfo, OnProgress, Stage, VideoRequest
-from localvid.store import Store
+from localvid.store import JobLease, Store
 
 SMALL = FilmOptions(width=128, height=72, num_frames=8, fps=8, llm="outline", model="local:animatic")
 BOARD = Storyboard(
@@ -232,14 +233,107 @@ def test_a_bug_in_a_listener_is_not_hidden_and_the_job_says_failed(orchestrator:
     assert "ZeroDivisionError" in failed.error
 
 
-def test_a_shot_goes_on_from_the_last_frame_before_it(orchestrator: VideoOrchestrator) -> None:
-    board = BOARD.with_shot(1, continue_from_previous=True)
-    frames = film_frames(
-        orchestrator.execute_job(orchestrator.create_job(storyboard=board, options=SMALL).id)
-    )
-    step = np.abs(frames[7].astype(int) - frames[8]).mean()
-    cut = np.abs(frames[15].astype(int) - frames[16]).mean()
+@pytest.mark.parametrize("camera", ["static", "pan_left", "dolly_in", "zoom_out"])
+def test_a_shot_goes_on_from_the_picture_before_it(orchestrator: VideoOrchestrator, camera: str) -> None:
+    board = BOARD.with_shot(0, camera="truck_right").with_shot(1, continue_from_previous=True, camera=camera)
+    options = SMALL.model_copy(update={"captions": True})
+    job = orchestrator.execute_job(orchestrator.create_job(storyboard=board, options=options).id)
+    frames = film_frames(job).astype(int)[:, : 72 // 2]  # above the captions, which change at the cut
+    assert len(frames) == 24
+    step = np.abs(frames[7] - frames[8]).mean()
+    cut = np.abs(frames[15] - frames[16]).mean()
     assert step < cut / 3
+    plan = orchestrator.plan(board, job.options)
+    keyframe = plan.shots[1].keyframe
+    assert keyframe is not None
+    path = orchestrator.store.find(keyframe.key)
+    assert path is not None
+    with Image.open(path) as opened:
+        picture = np.asarray(opened).astype(int)
+    # Seen first as it is, and without the caption of the shot that it comes from.
+    assert np.abs(frames[8] - picture[: 72 // 2]).mean() < 4
+    made = orchestrator.create_job(storyboard=board, options=SMALL)
+    orchestrator.execute_job(made.id)
+    plain = orchestrator.store.find(orchestrator.plan(board, SMALL).shots[1].keyframe.key)
+    assert plain is not None
+    assert plain.read_bytes() == path.read_bytes()
+
+
+def test_a_film_killed_between_the_picture_and_its_clip_goes_on(
+    orchestrator: VideoOrchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = BOARD.with_shot(1, continue_from_previous=True).with_shot(2, continue_from_previous=True)
+    whole = orchestrator.execute_job(orchestrator.create_job(storyboard=board, seed=1, options=SMALL).id)
+    other = SMALL.model_copy(update={"fps": 9})  # every clip is another step
+    job = orchestrator.create_job(storyboard=board, seed=1, options=other)
+    publish = JobLease.publish
+
+    def killed(lease: JobLease, key: str, kind: str, partial: Path) -> Path:
+        if kind == "clip":
+            raise KeyboardInterrupt
+        return publish(lease, key, kind, partial)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JobLease, "publish", killed)
+        with pytest.raises(JobInterruptedError):
+            orchestrator.execute_job(job.id)
+    plan = orchestrator.plan(board, job.options)
+    assert [orchestrator.is_made(step) for step in plan.steps()] == [False, True, False, False, False, False]
+    job = orchestrator.resume(job.id)
+    assert len(film_frames(job)) == len(film_frames(whole)) == 24
+    assert all(orchestrator.is_made(step) for step in plan.steps())
+
+
+def test_a_picture_that_got_lost_is_made_again_only_where_it_is_needed(
+    orchestrator: VideoOrchestrator,
+) -> None:
+    board = BOARD.with_shot(1, continue_from_previous=True, camera="zoom_in")  # or both pictures are one file
+    board = board.with_shot(2, continue_from_previous=True)
+    job = orchestrator.execute_job(orchestrator.create_job(storyboard=board, options=SMALL).id)
+    before = film_frames(job)
+    plan = orchestrator.plan(board, job.options)
+
+    def lose(*steps: Step | None) -> None:
+        for step in steps:
+            assert step is not None
+            path = orchestrator.store.find(step.key)
+            assert path is not None
+            path.unlink()
+
+    lose(plan.film, plan.shots[1].keyframe, plan.shots[2].keyframe)
+    listener = Listener()
+    orchestrator.execute_job(job.id, on_progress=listener)
+    assert listener.ran() == [("join", None)]
+    lose(plan.film, plan.shots[2].clip)
+    listener = Listener()
+    job = orchestrator.execute_job(job.id, on_progress=listener)
+    assert listener.ran() == [("clips", 1), ("clips", 2), ("clips", 3), ("join", None)]
+    assert np.array_equal(film_frames(job), before)
+
+
+@pytest.mark.parametrize("seconds", [2.0, 5.5])
+def test_a_film_is_as_long_as_it_is_to_be(orchestrator: VideoOrchestrator, seconds: float) -> None:
+    options = SMALL.model_copy(update={"num_frames": None, "fps": 24, "duration_seconds": seconds})
+    written = orchestrator.create_job(prompt="a lake at dawn", options=options)
+    given = orchestrator.create_job(storyboard=BOARD, options=options)
+    for job in (written, given):
+        job = orchestrator.execute_job(job.id)
+        assert len(film_frames(job)) == round(seconds * 24)
+        assert job.output_video_path is not None
+        record = FilmRecord.model_validate_json(read_record(job.output_video_path) or "")
+        assert record.storyboard == job.storyboard
+        listener = Listener()
+        again = orchestrator.create_job(storyboard=record.storyboard, options=record.options)
+        orchestrator.execute_job(again.id, on_progress=listener)
+        assert listener.ran() == []
+
+
+def test_a_storyboard_is_written_for_a_length(orchestrator: VideoOrchestrator) -> None:
+    options = FilmOptions(llm="outline", model="local:animatic", duration_seconds=20)
+    storyboard = orchestrator.write_storyboard("a lake at dawn", options=options, seed=1)
+    assert len(storyboard.shots) == 5
+    overlaps = sum(shot.transition.overlap_frames(24) for shot in storyboard.shots[:-1])
+    assert sum(round(shot.duration_seconds * 24) for shot in storyboard.shots) - overlaps == 480
 
 
 def test_no_metadata_means_none(orchestrator: VideoOrchestrator) -> None:
@@ -390,6 +484,45 @@ class TestWithATinySvd:
         assert probe(job.output_video_path).num_frames == 8
         sampled = [r.shot for r in listener.reports if "sampling" in r.message and not r.cached and r.step]
         assert set(sampled) == {2}
+
+    def test_another_camera_move_decodes_again_and_samples_nothing(
+        self, orchestrator: VideoOrchestrator, options: FilmOptions
+    ) -> None:
+        board = BOARD.model_copy(update={"shots": BOARD.shots[:1]})
+        still = film_frames(
+            orchestrator.execute_job(orchestrator.create_job(storyboard=board, options=options).id)
+        )
+        listener = Listener()
+        moved = film_frames(
+            orchestrator.execute_job(
+                orchestrator.create_job(storyboard=board.with_shot(0, camera="zoom_in"), options=options).id,
+                on_progress=listener,
+            )
+        )
+        assert not [r for r in listener.reports if "sampling" in r.message and r.step and not r.cached]
+        first, last = (np.abs(still[index].astype(int) - moved[index]).mean() for index in (0, -1))
+        assert first == 0 < last
+
+    def test_shots_go_on_from_decoded_frames_and_resume_without_sampling_again(
+        self, orchestrator: VideoOrchestrator, options: FilmOptions
+    ) -> None:
+        board = BOARD.with_shot(1, continue_from_previous=True).with_shot(2, continue_from_previous=True)
+        job = orchestrator.create_job(storyboard=board, options=options)
+        stop = Listener(lambda p: p.message.startswith("decod") and p.shot == 2, MemoryError("injected"))
+        with pytest.raises(MemoryError):
+            orchestrator.execute_job(job.id, on_progress=stop)
+        listener = Listener()
+        job = orchestrator.resume(job.id, on_progress=listener)
+        sampled = {r.shot for r in listener.reports if "sampling" in r.message and r.step and not r.cached}
+        assert sampled == {3}
+        plan = orchestrator.plan(board, job.options)
+        assert 4 + 1 + 1 <= len(film_frames(job)) <= 4 + 3 + 3
+        for shot in plan.shots[1:]:
+            assert shot.keyframe is not None
+            path = orchestrator.store.find(shot.keyframe.key)
+            assert path is not None
+            with Image.open(path) as picture:
+                assert (picture.format, picture.size) == ("PNG", (64, 64))
 
     def test_what_does_not_fit_is_refused_before_anything_is_made(
         self, orchestrator: VideoOrchestrator, options: FilmOptions, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+import typer
 
 from localvid import Settings
 from localvid.cli.app import COMMANDS, command
@@ -69,3 +70,33 @@ def test_seeds_have_the_range_of_the_schemas() -> None:
 def test_a_spread_command_keeps_its_words() -> None:
     assert COMMANDS["generate"].__doc__.startswith("Make a film from one prompt.")
     assert [parameter.name for parameter in command("generate").params][:2] == ["prompt", "output"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("20s", 20), ("90", 90), ("1m30s", 90), ("2m", 120), ("1m5", 65), (" 1.5 S ", 1.5), ("2 min 3 s", 123)],
+)
+def test_a_length_is_read_as_people_write_it(text: str, seconds: float) -> None:
+    taken = command("storyboard").make_context("storyboard", ["a lake", "--duration", text])
+    assert taken.params["duration"] == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-5s", "1:30", "20 fps", "1h", "nan", "m", "5s3m"])
+def test_what_is_no_length_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="no length"):
+        command("storyboard").make_context("storyboard", ["a lake", "--duration", text])
+
+
+@pytest.mark.parametrize("seconds", [0, 6001])
+def test_a_length_beyond_reason_names_its_flag(seconds: float) -> None:
+    with pytest.raises(InvalidRequestError, match=r"^--duration: "):
+        validated_options({"duration_seconds": seconds})
+
+
+def test_a_length_that_is_asked_for_takes_the_place_of_recorded_frames_and_the_reverse() -> None:
+    frames, length = FilmOptions(num_frames=9), FilmOptions(duration_seconds=9)
+    options = FilmFlags(duration_seconds=20).options(Settings(), frames)
+    assert (options.duration_seconds, options.num_frames) == (20, None)
+    options = FilmFlags(num_frames=5).options(Settings(), length)
+    assert (options.duration_seconds, options.num_frames) == (None, 5)
+    assert FilmFlags().options(Settings(), length).duration_seconds == 9

@@ -78,6 +78,8 @@ def test_a_film_is_its_shots(capsys: pytest.CaptureFixture[str], tmp_path: Path)
         ((str(board), "--max-shots", "2"), 2),
         (("a storm at sea",), 3),
         (("a storm at sea", "--max-shots", "7"), 7),
+        (("a storm at sea", "--duration", "10s"), 4),
+        (("--duration", "10s"), 4),
         ((), 1),
     ):
         found = document(capsys, *arguments, *SMALL, "--vram", "8")

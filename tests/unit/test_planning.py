@@ -1,3 +1,4 @@
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -389,6 +390,14 @@ class TestMotionOfAModelThatReadsNoWords:
         assert [self.of(energy).motion_bucket_id for energy in (0, 0.5, 1)] == [42, 127, 178]
         assert [self.of(energy).noise_aug_strength for energy in (0, 0.5, 1)] == [0.02, 0.02, 0.06]
         assert self.of(0.5, Camera.STATIC).motion_bucket_id == 114
+
+    def test_the_documents_table_is_what_is_planned(self) -> None:
+        document = (Path(__file__).parents[2] / "docs" / "motion.md").read_text(encoding="utf-8")
+        rows = re.findall(r"^\| ([\d.]+) \| (\d+) \| ([\d.]+) \|", document, re.MULTILINE)
+        assert len(rows) == 5
+        for energy, bucket, noise in rows:
+            planned = self.of(float(energy), Camera.STATIC)
+            assert (planned.motion_bucket_id, planned.noise_aug_strength) == (int(bucket), float(noise))
 
     def test_more_energy_is_never_less_motion(self) -> None:
         buckets = [self.of(step / 20).motion_bucket_id for step in range(21)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -142,3 +145,13 @@ def test_a_window_outside_of_the_frame_is_refused(window: tuple[float, float, fl
     left, top, size = window
     with pytest.raises(ValueError, match=r"window|greater than"):
         Window(left=left, top=top, size=size)
+
+
+def test_the_documents_table_is_what_is_planned() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "motion.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)_\*` \|.*\| ([\d., ]+) \|$", document, re.MULTILINE)
+    moves = {camera.value.partition("_")[0]: camera for camera in MOVES}
+    assert {name for name, _ in rows} == set(moves)
+    for name, numbers in rows:
+        planned = [f"{path_of(moves[name], speed).enlargement:.2f}" for speed in CameraSpeed]
+        assert numbers.split(", ") == planned
