@@ -15,7 +15,7 @@ from localvid.config import Settings
 from localvid.errors import InvalidImageError, InvalidRequestError, InvalidStoryboardError
 from localvid.files import check_output, digest
 from localvid.media import containers, images
-from localvid.planning import continuing_shots, fit_durations, num_shots_for
+from localvid.planning import capabilities_of, continuing_shots, fit_durations, num_shots_for
 from localvid.schemas import (
     MAX_PROMPT_CHARACTERS,
     MAX_SEED,
@@ -131,7 +131,7 @@ def settle_options(
 
 def num_shots(options: FilmOptions, video: ModelManifest) -> int:
     """How many shots a writer is asked for."""
-    return num_shots_for(options, video.capabilities) if video.capabilities else options.max_shots
+    return num_shots_for(options, capabilities_of(video))
 
 
 def as_long_as_asked(storyboard: Storyboard, options: FilmOptions, video: ModelManifest) -> Storyboard:
@@ -139,7 +139,7 @@ def as_long_as_asked(storyboard: Storyboard, options: FilmOptions, video: ModelM
 
     Raises InvalidRequestError, InvalidStoryboardError for transitions that do not fit into their shots.
     """
-    return fit_durations(storyboard, options, video.capabilities) if video.capabilities else storyboard
+    return fit_durations(storyboard, options, capabilities_of(video))
 
 
 def chosen(choice: registry.Choice, notice: Callable[[str], None]) -> ModelInfo:

@@ -58,6 +58,8 @@ class FilmRun:
         self._make_plan = make_plan
         self._on_notice = on_notice
         self._bar = _Bar(lease, on_progress, on_notice, stopped)
+        self._handed_over: set[str] = set()
+        """Keys of the keyframes that clips of this run gave."""
 
     def film(self) -> Path:
         """Run what is missing, stage by stage, and put the film where the user wants it."""
@@ -158,27 +160,44 @@ class FilmRun:
 
     def _make_clip(self, shots: Sequence[ShotPlan], index: int, opened: Callable[[str], VideoModel]) -> None:
         """The shot's latents and clip, whichever are missing, with the keyframe that it hands over."""
-        shot, num_shots = shots[index], len(shots)
+        shot = shots[index]
         if shot.keyframe is not None and shot.keyframe.kind is StepKind.LAST_FRAME:
-            self._bar.enter(Stage.CLIPS, shot.keyframe, shot=shot, num_shots=num_shots)
-            self._reused(shot.keyframe)
+            self._enter(shot.keyframe, shots, index)
+            if shot.keyframe.key in self._handed_over:
+                self._bar.done()
+            else:
+                self._reused(shot.keyframe)
         if not self._is_due(shots, index):
             for step in (shot.latents, shot.clip):
                 if step is not None:
-                    self._bar.enter(Stage.CLIPS, step, shot=shot, num_shots=num_shots)
+                    self._enter(step, shots, index)
                     self._reused(step)
             return
         request = shot.clip_request
         if shot.keyframe is not None:
             request = request.model_copy(update={"first_frame": self._artifact(shot.keyframe)})
         if shot.latents is not None:
-            self._bar.enter(Stage.CLIPS, shot.latents, shot=shot, num_shots=num_shots)
-            if not self._reused(shot.latents):
-                partial = self._new_file(".safetensors")
-                opened(request.model_id).sample(request, partial, self._bar.report)
-                self._publish(shot.latents, partial)
+            self._enter(shot.latents, shots, index)
+            self._sample(shot.latents, request, opened)
             request = request.model_copy(update={"latents": self._artifact(shot.latents)})
-        self._bar.enter(Stage.CLIPS, shot.clip, shot=shot, num_shots=num_shots)
+        self._enter(shot.clip, shots, index)
+        self._generate(shots, index, request, opened)
+
+    def _sample(self, latents: Step, request: VideoRequest, opened: Callable[[str], VideoModel]) -> None:
+        if not self._reused(latents):
+            partial = self._new_file(".safetensors")
+            opened(request.model_id).sample(request, partial, self._bar.report)
+            self._publish(latents, partial)
+
+    def _generate(
+        self,
+        shots: Sequence[ShotPlan],
+        index: int,
+        request: VideoRequest,
+        opened: Callable[[str], VideoModel],
+    ) -> None:
+        """Make the clip, and publish before it what the next shot goes on from: where the clip is found, that
+        is there too."""
         partial = self._new_file(".mp4")
         model = opened(request.model_id)
         if (following := self._next_from_words(shots[index + 1 :])) is not None:
@@ -188,11 +207,11 @@ class FilmRun:
             picture = request.hand_over.model_copy(update={"output": self._new_file(".png")})
             request = request.model_copy(update={"hand_over": picture})
         model.generate(request, self._bar.report)
-        self._look_at(partial, shot)
+        self._look_at(partial, shots[index])
         if request.hand_over is not None and (keyframe := shots[index + 1].keyframe) is not None:
-            # Before the clip: where the clip is found, the picture to go on from is there too.
             self._lease.publish(keyframe.key, keyframe.kind.value, request.hand_over.output)
-        self._publish(shot.clip, partial)
+            self._handed_over.add(keyframe.key)
+        self._publish(shots[index].clip, partial)
 
     def _is_due(self, shots: Sequence[ShotPlan], index: int) -> bool:
         """Whether the clip must be made: it is missing, or the next shot must be and lacks its picture."""
@@ -238,6 +257,9 @@ class FilmRun:
         return output
 
     # --- steps -----------------------------------------------------------------------------------
+
+    def _enter(self, step: Step, shots: Sequence[ShotPlan], index: int) -> None:
+        self._bar.enter(Stage.CLIPS, step, shot=shots[index], num_shots=len(shots))
 
     def _reused(self, step: Step) -> bool:
         """Whether the step's artifact is there; it is then counted for this job and reported as done."""

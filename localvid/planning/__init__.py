@@ -2,9 +2,10 @@
 
 from localvid.planning.capabilities import capability_problems, check_request
 from localvid.planning.continuity import continuing_shots
-from localvid.planning.film import FilmPlan, ShotPlan, plan_film
+from localvid.planning.film import FilmPlan, plan_film
 from localvid.planning.length import fit_durations, num_shots_for
 from localvid.planning.motion import sampling_for
+from localvid.planning.shots import ShotPlan, capabilities_of
 from localvid.planning.steps import Step, StepKind, assign_seeds, derive_seed, step_key, storyboard_step
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Step",
     "StepKind",
     "assign_seeds",
+    "capabilities_of",
     "capability_problems",
     "check_request",
     "continuing_shots",
