@@ -209,6 +209,8 @@ class FilmFlags:
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         known = FilmOptions.model_fields
         asked = {name: value for name, value in given.items() if name in known and value is not None}
+        if "max_shots" in asked:
+            base.pop("duration_seconds", None)  # recorded of all shots, not of the first few
         for name, other in (("duration_seconds", "num_frames"), ("num_frames", "duration_seconds")):
             if name in asked:
                 base.pop(other, None)  # two ways to say how long: the one asked for now, not the recorded one

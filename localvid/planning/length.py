@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from localvid.planning.continuity import NUM_LATE_FRAMES, continuing_shots
+from localvid.planning.continuity import NUM_LATE_FRAMES, continuing_shots, num_late_frames
 from localvid.planning.transitions import planned_transitions
 from localvid.schemas import (
     MAX_WRITTEN_SHOTS,
@@ -64,19 +64,23 @@ def fit_durations(
 
     All shots are made longer or shorter by one factor, as far as the model's limits let them; what
     transitions take away is added, so that the film is exact to a frame wherever these limits leave room.
-    Else it is as near as they let it. Without a length asked for it is the same storyboard.
+    Else it is as near as they let it. Transitions that a model wrote are shortened where they do not fit into
+    the shots. Without a length asked for it is the same storyboard.
 
     Raises InvalidStoryboardError for transitions of a person's that do not fit into their shots.
     """
     if options.duration_seconds is None:
         return storyboard
     fps = film_fps(options, capabilities)
-    frames = _fitted_frames(storyboard, options, capabilities, fps=fps)
-    shots = tuple(
+    frames, transitions = _fitted(storyboard, options, capabilities, fps=fps)
+    shots = [
         shot.model_copy(update={"duration_seconds": round(count / fps, _DECIMALS)})
         for shot, count in zip(storyboard.shots, frames, strict=True)
-    )
-    return storyboard.model_copy(update={"shots": shots})
+    ]
+    if options.transition is None:
+        for index, transition in enumerate(transitions):
+            shots[index] = shots[index].model_copy(update={"transition": transition})
+    return storyboard.model_copy(update={"shots": tuple(shots)})
 
 
 def num_shots_for(options: FilmOptions, capabilities: ModelCapabilities) -> int:
@@ -129,11 +133,11 @@ def shared(total: int, weights: Sequence[float], limits: Sequence[IntRange]) -> 
     return counts
 
 
-def _fitted_frames(
+def _fitted(
     storyboard: Storyboard, options: FilmOptions, capabilities: ModelCapabilities, *, fps: int
-) -> list[int]:
-    """Shown frames of every shot. Transitions that are made to fit short shots take less away from the film,
-    which then needs shorter shots again; they only ever get shorter, so this ends."""
+) -> tuple[list[int], tuple[Transition, ...]]:
+    """Shown frames of every shot, and the transitions. Those that are made to fit short shots take less away
+    from the film, which then needs shorter shots again; they only ever get shorter, so this ends."""
     assert options.duration_seconds is not None
     wanted = wanted_frames(options.duration_seconds, fps)
     weights = [shot.duration_seconds for shot in storyboard.shots]
@@ -142,9 +146,13 @@ def _fitted_frames(
         limits = _all_limits(storyboard, transitions, options, capabilities, fps=fps)
         overlaps = sum(transition.overlap_frames(fps) for transition in transitions)
         frames = shared(wanted + overlaps, weights, limits)
-        fitted = planned_transitions(storyboard, options, frames, fps=fps, given=transitions)
+        sure = [
+            count + 1 - num_late_frames(capabilities, count + 1) if hands_over else count
+            for count, hands_over in zip(frames, _handing_over(storyboard), strict=True)
+        ]
+        fitted = planned_transitions(storyboard, options, sure, fps=fps, given=transitions)
         if fitted == transitions:
-            return frames
+            return frames, transitions
         transitions = fitted
 
 
@@ -157,16 +165,23 @@ def _all_limits(
     fps: int,
 ) -> list[IntRange]:
     """Of shown frames, for each shot. Transitions that a person asks for keep the frames that they touch."""
-    following = (*continuing_shots(storyboard)[1:], False)
-    limits = [_limits(capabilities, fps, hands_over=hands_over) for hands_over in following]
+    handing_over = _handing_over(storyboard)
+    limits = [_limits(capabilities, fps, hands_over=hands_over) for hands_over in handing_over]
     if storyboard.written_by and options.transition is None:
         return limits
     sides = [0, *(transition.side_frames(fps) for transition in transitions), 0]
-    spare = [NUM_LATE_FRAMES - 1 if capabilities.sampling and hands_over else 0 for hands_over in following]
+    spare = [
+        NUM_LATE_FRAMES - 1 if capabilities.sampling and hands_over else 0 for hands_over in handing_over
+    ]
     return [
         IntRange(minimum=each.clamp(sides[index] + sides[index + 1] + spare[index]), maximum=each.maximum)
         for index, each in enumerate(limits)
     ]
+
+
+def _handing_over(storyboard: Storyboard) -> tuple[bool, ...]:
+    """For each shot, whether the next goes on from it."""
+    return (*continuing_shots(storyboard)[1:], False)
 
 
 def _limits(capabilities: ModelCapabilities, fps: int, *, hands_over: bool) -> IntRange:

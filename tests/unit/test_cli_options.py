@@ -100,3 +100,5 @@ def test_a_length_that_is_asked_for_takes_the_place_of_recorded_frames_and_the_r
     options = FilmFlags(num_frames=5).options(Settings(), length)
     assert (options.duration_seconds, options.num_frames) == (None, 5)
     assert FilmFlags().options(Settings(), length).duration_seconds == 9
+    assert FilmFlags(max_shots=1).options(Settings(), length).duration_seconds is None
+    assert FilmFlags(max_shots=1, duration_seconds=4).options(Settings(), length).duration_seconds == 4

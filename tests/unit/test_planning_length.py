@@ -10,7 +10,7 @@ from test_planning import DIFFUSION, DRAWN, PAINTER, plan
 from localvid.errors import InvalidRequestError, InvalidStoryboardError
 from localvid.planning import FilmPlan, fit_durations, num_shots_for
 from localvid.planning.length import shared
-from localvid.schemas import FilmOptions, IntRange, ModelCapabilities, ModelManifest, Shot, Storyboard
+from localvid.schemas import Camera, FilmOptions, IntRange, ModelCapabilities, ModelManifest, Shot, Storyboard
 
 
 def capabilities_of(video: ModelManifest) -> ModelCapabilities:
@@ -69,6 +69,40 @@ def test_a_drawn_film_is_exact_to_a_frame(seconds: float, transition: str, writt
     film = fitted(board, options_of(seconds), DRAWN)
     assert film_frames(film) == round(seconds * 24)
     assert not any("lasts" in note for note in film.notes)
+
+
+_SHOTS = st.builds(
+    Shot,
+    description=st.just("a"),
+    duration_seconds=st.floats(0.25, 60),
+    transition=st.sampled_from(["cut", "crossfade:0.5", "crossfade:2", "fade_black:1", "crossfade:5"]),
+    continue_from_previous=st.booleans(),
+    camera=st.sampled_from(Camera),
+)
+
+
+@given(
+    shots=st.lists(_SHOTS, min_size=1, max_size=9),
+    seconds=st.floats(0.1, 200),
+    fps=st.sampled_from([None, 1, 7, 24, 30]),
+    video=st.sampled_from([DRAWN, DIFFUSION]),
+)
+@settings(max_examples=200, deadline=None)
+def test_what_a_model_wrote_is_as_long_as_asked_or_it_is_said(
+    shots: list[Shot], seconds: float, fps: int | None, video: ModelManifest
+) -> None:
+    first = shots[0].model_copy(update={"continue_from_previous": False})
+    board = Storyboard(shots=(first, *shots[1:]), written_by="a model")
+    film = fitted(board, options_of(seconds, fps=fps), video)
+    exact = film_frames(film) == max(1, round(seconds * film.fps))
+    said = any("the film lasts" in note for note in film.notes)
+    assert exact is not said
+    for shot in film.shots:
+        if said and film_frames(film) < seconds * film.fps:
+            longest = min(capabilities_of(video).num_frames.maximum, 60 * film.fps)
+            assert shot.clip_request.most_frames >= longest - 1
+        assert shot.clip_request.num_frames in capabilities_of(video).num_frames
+        assert shot.clip_request.least_frames >= 1
 
 
 def test_shots_keep_their_proportions() -> None:
