@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from localvid.orchestrator import VideoOrchestrator
     from localvid.schemas import (
         Camera,
+        CameraSpeed,
         FilmOptions,
         FilmRecord,
         JobStatus,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Camera",
+    "CameraSpeed",
     "FilmOptions",
     "FilmRecord",
     "JobStatus",
