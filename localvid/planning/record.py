@@ -46,7 +46,7 @@ def record_parameters(record: FilmRecord) -> dict[str, Any]:
     What was added to it in the meantime stands there only where it says something, so that films that were
     made before keep their keys.
     """
-    parameters = record.model_dump(mode="json")
+    parameters = record.model_dump(mode="json", exclude={"notices"})  # these are of the making
     if parameters["options"]["duration_seconds"] is None:
         del parameters["options"]["duration_seconds"]
     for shot in parameters["storyboard"]["shots"]:
