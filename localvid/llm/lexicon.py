@@ -8,20 +8,21 @@ from __future__ import annotations
 import re
 
 
-def _words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text that lists them."""
     return frozenset(text.split())
 
 
 TIMES: dict[str, frozenset[str]] = {
-    "dawn": _words("dawn sunrise daybreak morning"),
-    "day": _words("noon midday afternoon daylight daytime sunny"),
-    "dusk": _words("dusk sunset twilight evening"),
-    "night": _words("night midnight moonlit moonlight nighttime starry candlelight"),
+    "dawn": word_set("dawn sunrise daybreak morning"),
+    "day": word_set("noon midday afternoon daylight daytime sunny"),
+    "dusk": word_set("dusk sunset twilight evening"),
+    "night": word_set("night midnight moonlit moonlight nighttime starry candlelight"),
 }
 """Time of day → the words of a prompt that say it."""
 
 CONTRADICTIONS: dict[str, frozenset[str]] = {
-    "dawn": _words("night midnight moon moonlit moonlight stars starry sunset"),
+    "dawn": word_set("night midnight moon moonlit moonlight stars starry sunset"),
     "day": frozenset(
         {"night", "midnight", "moon", "moonlit", "moonlight", "stars", "starry", "sunset", "dawn"}
     ),
@@ -41,20 +42,20 @@ LIGHT: dict[str, str] = {
     "night": "deep night colours",
 }
 
-CALM = _words(
+CALM = word_set(
     """
     peaceful quiet calm still serene silent sleeping sleep gentle slow lonely tranquil misty meditation
     resting library candlelight frozen lullaby soft empty
     """
 )
-WILD = _words(
+WILD = word_set(
     """
     storm stormy race racing speeding explosion exploding erupting eruption chase chasing battle fight
     fighting war hurricane tornado avalanche crash crashing riot thunder lightning gallop galloping
     dragon fire burning sprint rocket launch launching attack roaring wildfire concert rave
     """
 )
-LIVELY = _words(
+LIVELY = word_set(
     """
     rain rainy wind windy walking walks running runs riding rides dancing dance flying flies swimming
     swims market busy crowd crowded festival wedding match play playing children traffic neon waves
@@ -62,20 +63,20 @@ LIVELY = _words(
     """
 )
 
-TRAVELLING = _words(
+TRAVELLING = word_set(
     """
     walking walks runs running riding rides driving drives speeding racing sailing sails flying flies
     galloping swimming swims marching train car bus bicycle cyclist procession parade chase
     """
 )
-TOWERING = _words(
+TOWERING = word_set(
     """
     mountain mountains tower towers skyscraper skyscrapers cathedral castle volcano lighthouse giant
     tree trees cliff cliffs waterfall rocket statue temple
     """
 )
 
-PEOPLE = _words(
+PEOPLE = word_set(
     """
     man woman men women boy girl child children kid kids people person figure figures couple couples
     crowd crowds someone family father mother grandmother grandfather husband wife friend friends lover
@@ -84,7 +85,7 @@ PEOPLE = _words(
 )
 """Who should not walk into a scene that mentions nobody."""
 
-_SOMEBODY = _words(
+_SOMEBODY = word_set(
     """
     astronaut knight samurai dancer dancers wedding bride groom match race market street city crowd
     festival concert battle war party parade team band orchestra pirate wizard witch chef cook baker
@@ -94,7 +95,7 @@ _SOMEBODY = _words(
     """
 )
 
-UNSEEN = _words(
+UNSEEN = word_set(
     """
     sound sounds scent smell smells aroma fragrance whisper hum music taste history symbol testament
     invented echo echoes echoing clang voice voices heard word seem seems appear appears memory memories
@@ -104,10 +105,10 @@ UNSEEN = _words(
 )
 """What no picture shows."""
 
-PAST = _words("was were had been became used would could once")
+PAST = word_set("was were had been became used would could once")
 """Signs that a sentence tells rather than shows."""
 
-META = _words(
+META = word_set(
     """
     camera scene film movie shot shots viewer viewers screen prompt storyboard story image photo picture
     you your yours we our us i my me instructions system text describe description director
@@ -115,7 +116,7 @@ META = _words(
 )
 """Words about the film rather than in it, and words that address somebody."""
 
-STOPWORDS = _words(
+STOPWORDS = word_set(
     """
     a an the and or but of in on at to from by with for as into onto over under through between behind
     above below is are was were be been being it its this that these those there here very some any one
@@ -125,7 +126,7 @@ STOPWORDS = _words(
 
 FIRST_PERSON = re.compile(r"\b(I|I'm|I'll)\b")
 
-_FOREIGN = _words(
+_FOREIGN = word_set(
     """
     un une le les des du au aux et dans sur avec sous der die das und ein eine einer im am auf mit dem
     den el los las del en con una y por il lo gli di della nel um uma da na het een van op met och ett
@@ -135,29 +136,29 @@ _FOREIGN = _words(
 """Small words of French, German, Spanish, Italian, Portuguese, Dutch, Swedish and Polish."""
 
 TOPICS: dict[str, frozenset[str]] = {
-    "forest": _words("forest woods wood jungle trees tree pines grove rainforest"),
-    "sea": _words(
+    "forest": word_set("forest woods wood jungle trees tree pines grove rainforest"),
+    "sea": word_set(
         """
         sea ocean beach waves wave coast shore island harbour harbor ship ships boat boats sail sails
         sailing vessel tide
         """
     ),
-    "underwater": _words("underwater reef coral undersea submarine seabed"),
-    "city": _words("city street town skyline downtown tokyo london paris skyscraper neon alley cyberpunk"),
-    "space": _words("space planet mars moon galaxy stars astronaut spaceship orbit nebula cosmos alien"),
-    "mountains": _words("mountain mountains peak peaks alps valley cliff canyon hill hills volcano"),
-    "desert": _words("desert dunes dune sahara sand oasis"),
-    "room": _words(
+    "underwater": word_set("underwater reef coral undersea submarine seabed"),
+    "city": word_set("city street town skyline downtown tokyo london paris skyscraper neon alley cyberpunk"),
+    "space": word_set("space planet mars moon galaxy stars astronaut spaceship orbit nebula cosmos alien"),
+    "mountains": word_set("mountain mountains peak peaks alps valley cliff canyon hill hills volcano"),
+    "desert": word_set("desert dunes dune sahara sand oasis"),
+    "room": word_set(
         """
         room kitchen library attic house office cabin bedroom window windowsill indoors hall cafe
         workshop forge restaurant bar museum
         """
     ),
-    "storm": _words("storm thunder lightning hurricane tornado rain rainy stormy"),
-    "snow": _words("snow snowy winter ice icy frozen blizzard arctic glacier"),
-    "river": _words("river lake stream waterfall pond creek"),
-    "meadow": _words("meadow garden field fields flowers flower grass farm spring park orchard"),
-    "night": _words("night midnight moonlight starry moonlit"),
+    "storm": word_set("storm thunder lightning hurricane tornado rain rainy stormy"),
+    "snow": word_set("snow snowy winter ice icy frozen blizzard arctic glacier"),
+    "river": word_set("river lake stream waterfall pond creek"),
+    "meadow": word_set("meadow garden field fields flowers flower grass farm spring park orchard"),
+    "night": word_set("night midnight moonlight starry moonlit"),
 }
 """Kind of place → the words of a prompt that name it."""
 

@@ -1,20 +1,12 @@
 """Storyboards by a local language model: any GGUF file, run by llama.cpp in a child process.
 
-The model writes one line a shot, held by a grammar; each line is judged, asked for again with another
-seed where it repeats, strays or contradicts the prompt, and in the end replaced by the outline writer's
-rule, which `written_by` then says.
-
-Two ways of asking, by what a model can do. A large one (from about a billion parameters) reads the whole
-prompt and its own earlier lines, and chooses camera and energy among what suits the shot. A small one is
-asked for one English sentence about one shot at a time, after the prompt's own words; given more, it
-copies. Its camera and energy come from the words by rule: asked for them it answered "still" every time.
+It opens and closes the model; what is asked of it and what becomes of the answers is the director's.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -23,21 +15,15 @@ from typing import Any, Self
 from localvid.config import Settings
 from localvid.errors import NotAvailableError
 from localvid.host import ChildHost
-from localvid.llm.asking import Conversation, DetailWay, FilmWay, best_line
+from localvid.llm.director import direct
+from localvid.llm.formats import ChatFormat, chat_format_of, skips_thoughts
 from localvid.llm.gguf import GgufHead, read_head
-from localvid.llm.lexicon import is_english
-from localvid.llm.outline import outline_description
-from localvid.llm.plan import BoardPlan, make_storyboard, plan_board
-from localvid.llm.prompts import ChatFormat, chat_format_of
-from localvid.llm.repair import Line, says_scene
-from localvid.schemas import ModelInfo, OnProgress, Progress, Storyboard, ignore_progress
+from localvid.llm.llama_chat import LlamaChat
+from localvid.schemas import ModelInfo, OnProgress, Storyboard, ignore_progress
 
 _SMALL_BYTES = 600_000_000
-"""Below this, a model is asked for one sentence at a time. A billion parameters take about as much in
-4 bits; `whole_film = true` or `false` in a manifest's settings decides otherwise."""
-
-_FILM_CONTEXT_TOKENS = 1024
-"""With less, the instructions, the prompt and the lines do not fit together."""
+"""Below this, a model is asked for one sentence at a time (`details.py`). A billion parameters take about as
+much in 4 bits; `whole_film = true` or `false` in a manifest's settings decides otherwise."""
 
 _CRASH_HINT = (
     "rebuild llama.cpp for this processor: CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall "
@@ -88,43 +74,25 @@ class LlamaWriter:
         no GGUF; NotAvailableError for a model that is not here or cannot be loaded; ModelProcessError
         where its process crashes or exceeds `llm_timeout_seconds`; and whatever `on_progress` raises.
         """
-        plan = plan_board(prompt, num_shots=num_shots, seed=seed)
-        head = self._read_head()
-        context_tokens = self._context_tokens(head)
-        whole_film = bool(self._option("whole_film", head.bytes >= _SMALL_BYTES)) and (
-            context_tokens >= _FILM_CONTEXT_TOKENS
+        return direct(
+            self._open_chat(),
+            prompt,
+            num_shots=num_shots,
+            seed=seed,
+            on_progress=on_progress,
         )
-        if not whole_film and not any(is_english(shot.scene) for shot in plan.shots):
-            return self._finish(plan, [None] * num_shots, "the model reads English alone", on_progress)
-        deadline = time.monotonic() + self._settings.llm_timeout_seconds
-        ask = Conversation(
-            self._open_host(head), self._format(head), self._temperature(), deadline, on_progress
-        )
-        ask.start()
-        way = FilmWay(ask, plan, context_tokens) if whole_film else DetailWay(ask, plan)
-        lines: list[Line | None] = []
-        for index in range(num_shots):
-            ask.at(Progress(step=index, num_steps=num_shots, message=f"writing shot {index + 1}"))
-            lines.append(best_line(way, index, seed))
-        return self._finish(plan, lines, way.note, on_progress)
 
-    def _finish(
-        self, plan: BoardPlan, lines: Sequence[Line | None], note: str, on_progress: OnProgress
-    ) -> Storyboard:
-        """Put the lines together, outline the missing ones, and say who wrote what."""
-        missing = sum(line is None for line in lines)
-        written_by = self._info.manifest.id
-        if missing:
-            written_by += f", outline ({missing} of {len(lines)} shots)"
-        if note:
-            written_by += f"; {note}"
-        on_progress(Progress(step=len(lines), num_steps=len(lines), message=f"written by {written_by}"))
-        return make_storyboard(
-            plan,
-            [_description(plan, index, line) for index, line in enumerate(lines)],
-            written_by=written_by[:200],
-            cameras=[line.camera if line else None for line in lines],
-            energies=[line.energy if line else None for line in lines],
+    def _open_chat(self) -> LlamaChat:
+        head = self._read_head()
+        return LlamaChat(
+            self._open_host(head),
+            name=self._info.manifest.id,
+            is_small=not self._option("whole_film", head.bytes >= _SMALL_BYTES),
+            context_tokens=self._context_tokens(head),
+            form=self._format(head),
+            no_thoughts=skips_thoughts(head),
+            temperature=float(self._option("temperature", 0.6)),
+            deadline=time.monotonic() + self._settings.llm_timeout_seconds,
         )
 
     def _read_head(self) -> GgufHead:
@@ -169,18 +137,5 @@ class LlamaWriter:
         named = self._option("chat_format", "")
         return ChatFormat(str(named)) if named in set(ChatFormat) else chat_format_of(head)
 
-    def _temperature(self) -> float:
-        return float(self._option("temperature", 0.6))
-
     def _option(self, name: str, default: int | float | str | bool) -> Any:
         return self._info.manifest.settings.get(name, default)
-
-
-def _description(plan: BoardPlan, index: int, line: Line | None) -> str:
-    """The words of a shot, which always name its scene."""
-    shot = plan.shots[index]
-    if line is None:
-        return outline_description(plan, index)
-    if line.camera is None or not says_scene(line.text, shot.scene):
-        return f"{shot.size}: {shot.scene}. {line.text}"
-    return f"{shot.size}: {line.text}"

@@ -10,7 +10,7 @@ import llama_cpp
 from llama_cpp import llama_chat_format
 
 from localvid.errors import NotAvailableError
-from localvid.llm.sampling import HeldSampler
+from localvid.llm.sampling import HeldSampler, last_logits
 from localvid.schemas import OnProgress, Progress
 
 
@@ -40,8 +40,8 @@ class LlamaEngine:
                 hint="the file is damaged or not whole, its architecture is newer than the installed "
                 "llama-cpp-python, or there is too little memory for it",
             ) from error
-        self._prefix: list[int] = []
-        self._prompt: list[int] = []
+        self._turns: list[list[int]] = []
+        self._logits: Any = None
 
     def fit(self, text: str, max_tokens: int) -> str:
         """The beginning of a text that takes at most `max_tokens` tokens."""
@@ -49,65 +49,65 @@ class LlamaEngine:
             text = text[: min(len(text) - 1, len(text) * max_tokens // size)].strip()
         return text
 
-    def begin(self, pieces: Sequence[dict[str, Any]]) -> int:
-        """Evaluate what the prompts to come begin with, once; return its tokens.
-
-        `complete` goes on from here each time. What was evaluated for another storyboard is used again
-        only up to the end of an earlier `begin`: a cache that depended on more would change the size of
-        the batches, and with it the last bits of the numbers and at times a word.
-        """
-        tokens = self._tokens(pieces)
-        if self._prefix[: len(tokens)] != tokens:
-            if not self._prefix or tokens[: len(self._prefix)] != self._prefix:
-                self._llama.reset()
-                self._prefix = []
-            self._llama.n_tokens = len(self._prefix)
-            self._llama.eval(tokens[len(self._prefix) :])
-        self._prefix = tokens
-        self._prompt = []
-        return len(tokens)
-
     def complete(
         self,
-        pieces: Sequence[dict[str, Any]],
+        turns: Sequence[Sequence[dict[str, Any]]],
         *,
         grammar: str,
         max_tokens: int,
         temperature: float,
         seed: int,
     ) -> str:
-        """One line after the pieces, held by a GBNF grammar; "" if there is no room for it."""
-        tokens = self._tokens(pieces)
-        if len(tokens) + max_tokens > self._llama.n_ctx():
+        """What follows the pieces of the turns, held by a GBNF grammar; "" if there is no room for it.
+
+        Whole lines: one that `max_tokens` cuts off is left out.
+        """
+        tokens = self._tokens(turns)
+        if sum(map(len, tokens)) + max_tokens > self._llama.n_ctx():
             return ""
-        self._rewind(tokens)
+        self._evaluate(tokens)
         text = b""
         with HeldSampler(self._llama, grammar=grammar, temperature=temperature, seed=seed) as sampler:
+            token = sampler.draw(self._logits)
             for _ in range(max_tokens):
-                token = sampler.draw()
                 if token is None:
                     break
                 text += sampler.bytes_of(token)
-                if b"\n" in text:
-                    break
                 self._llama.eval([token])
-        return text.partition(b"\n")[0].decode("utf-8", errors="ignore")
+                token = sampler.draw()
+        return text.rpartition(b"\n")[0].decode("utf-8", errors="ignore")
 
-    def _rewind(self, tokens: list[int]) -> None:
-        """Make `tokens` what the model has just evaluated, keeping what all prompts begin with; and, where
-        the same prompt is asked again, all of it but the last token, whose logits are needed."""
-        keep = len(tokens) - 1 if tokens == self._prompt else len(self._prefix)
-        self._llama.n_tokens = min(self._llama.n_tokens, keep)
-        self._llama.eval(tokens[self._llama.n_tokens :])
-        self._prompt = tokens
+    def _evaluate(self, turns: list[list[int]]) -> None:
+        """Make the turns what the model has just evaluated, keeping those that the last prompt began with.
 
-    def _tokens(self, pieces: Sequence[dict[str, Any]]) -> list[int]:
-        tokens: list[int] = []
-        for piece in pieces:
-            tokens += self._llama.tokenize(
-                piece["text"].encode(), add_bos=not tokens, special=bool(piece["control"])
-            )
-        return tokens
+        Each turn is evaluated by itself: in what batches it was is then the same whether it was kept or not,
+        and with it the last bits of the numbers, which at times decide on a word.
+        """
+        kept = 0
+        while kept < min(len(turns), len(self._turns)) and turns[kept] == self._turns[kept]:
+            kept += 1
+        if kept == len(turns) < len(self._turns):
+            kept -= 1  # the logits are those of a longer prompt
+        self._llama.n_tokens = sum(map(len, turns[:kept]))
+        self._turns = turns[:kept]
+        for turn in turns[kept:]:
+            self._llama.eval(turn)
+            self._turns.append(turn)
+        if kept < len(turns) or self._logits is None:
+            self._logits = last_logits(self._llama)
+
+    def _tokens(self, turns: Sequence[Sequence[dict[str, Any]]]) -> list[list[int]]:
+        """The tokens of each turn; the first begins with the model's own mark of a beginning."""
+        return [
+            [
+                token
+                for place, piece in enumerate(pieces)
+                for token in self._llama.tokenize(
+                    piece["text"].encode(), add_bos=index == place == 0, special=bool(piece["control"])
+                )
+            ]
+            for index, pieces in enumerate(turns)
+        ]
 
 
 class _NoTemplate:

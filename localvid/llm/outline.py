@@ -48,7 +48,7 @@ class OutlineWriter:
 def outline_description(plan: BoardPlan, index: int) -> str:
     """ "Close-up: A peaceful forest at dawn. A drop of water hangs from the tip of a fern." """
     shot = plan.shots[index]
-    start = f"{shot.size}: {shot.scene}."
+    start = f"{shot.size}: {shot.view}."
     return f"{start} {outline_detail(plan, index)}" if is_english(shot.scene) else start
 
 

@@ -18,10 +18,12 @@ from localvid.llm.scenes import (
     emoji_in_words,
     split_scenes,
     split_style,
+    time_phrase,
     title_of,
     without_markup,
     without_request,
 )
+from localvid.llm.views import characters_of, setting_of, views_of
 from localvid.schemas import (
     MAX_PROMPT_CHARACTERS,
     MAX_WRITTEN_SHOTS,
@@ -40,15 +42,38 @@ class ShotPlan(Frozen):
 
     size: Size
     scene: str
+    view: str
+    """What the shot's description begins with: the scene where it is shown first, else one side of it."""
     camera: Camera | None
     """The move that the prompt asks for; None: chosen from the words."""
+
+
+class Cut(Frozen):
+    """How a shot gives way to the next, and how long it is looked at, as a factor of its usual length."""
+
+    kind: TransitionKind
+    pace: float
+
+
+class Bible(Frozen):
+    """What stays the same through a film."""
+
+    characters: str
+    setting: str
+    style: str
 
 
 class BoardPlan(Frozen):
     prompt: str
     title: str
     style: str
+    style_is_asked: bool
+    """Whether the prompt names the style; else it is the rules' choice."""
     seed: int
+    characters: str
+    """Who or what the film is about, in the prompt's words; empty where the rules do not see it."""
+    setting: str
+    """Where and when it plays, in the prompt's words; empty where the rules do not see it."""
     shortened: bool
     """Parts of the prompt are longer than `MAX_SCENE_CHARACTERS`, and shots show their beginnings."""
     shots: tuple[ShotPlan, ...]
@@ -80,14 +105,19 @@ def plan_board(prompt: str, *, num_shots: int, seed: int) -> BoardPlan:
     size, words = asked_size(words)
     scenes, shortened = split_scenes(words, num_shots)
     sizes = _sizes(scenes, first=size)
+    views = views_of(scenes, sizes, time=time_phrase(words))
     return BoardPlan(
         prompt=cleaned,
         title=title_of(words),
         style=style or _style_for(words),
+        style_is_asked=bool(style),
+        characters=characters_of(scenes),
+        setting=setting_of(words),
         seed=seed,
         shortened=shortened,
         shots=tuple(
-            ShotPlan(size=size, scene=scene, camera=camera) for size, scene in zip(sizes, scenes, strict=True)
+            ShotPlan(size=size, scene=scene, view=view, camera=camera)
+            for size, scene, view in zip(sizes, scenes, views, strict=True)
         ),
     )
 
@@ -99,6 +129,8 @@ def make_storyboard(
     written_by: str,
     cameras: Sequence[Camera | None] | None = None,
     energies: Sequence[float | None] | None = None,
+    cuts: Sequence[Cut | None] | None = None,
+    bible: Bible | None = None,
 ) -> Storyboard:
     """Turn a plan and the words of its shots into a storyboard.
 
@@ -108,11 +140,12 @@ def make_storyboard(
     """
     chosen_cameras = list(cameras or [None] * len(plan.shots))
     chosen_energies = list(energies or [None] * len(plan.shots))
+    chosen_cuts = list(cuts or [None] * len(plan.shots))
     rng = random.Random(f"{plan.seed} {plan.prompt}")
     film_energy = energy_of(plan.prompt)
     shots: list[Shot] = []
-    for shot, description, camera, energy in zip(
-        plan.shots, descriptions, chosen_cameras, chosen_energies, strict=True
+    for shot, description, camera, energy, cut in zip(
+        plan.shots, descriptions, chosen_cameras, chosen_energies, chosen_cuts, strict=True
     ):
         by_words = _shot_energy(film_energy, description, shot.size)
         energy = by_words if energy is None else round((by_words + energy) / 2, 2)
@@ -123,12 +156,19 @@ def make_storyboard(
                 description=description,
                 camera=chosen,
                 energy=energy,
-                duration_seconds=_duration(shot.size, energy),
-                transition=_transition(energy),
+                duration_seconds=round(_duration(shot.size, energy) * (cut.pace if cut else 1.0), 2),
+                transition=Transition(kind=cut.kind) if cut else _transition(energy),
             )
         )
+    bible = bible or Bible(characters=plan.characters, setting=plan.setting, style=plan.style)
     return Storyboard(
-        title=plan.title, prompt=plan.prompt, style=plan.style, shots=tuple(shots), written_by=written_by
+        title=plan.title,
+        prompt=plan.prompt,
+        style=bible.style,
+        characters=bible.characters,
+        setting=bible.setting,
+        shots=tuple(shots),
+        written_by=written_by,
     )
 
 

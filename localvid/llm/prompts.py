@@ -1,108 +1,18 @@
-"""What the language model is told: chat formats, instructions, worked examples and grammars.
+"""What a language model is asked: instructions, worked examples written for localvid, and answer shapes.
 
-A prompt is a list of pieces, each either control text of the chat format or content. The child tokenises
-content as plain text, so nothing that a user writes can end a turn or open another. Chat formats are our
-own; the template inside a GGUF file only tells which one to take and is never run.
+Turns that questions share stand first in their dialogues, so that a prompt cache serves them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
-from typing import Literal
+from typing import NamedTuple
 
-from localvid.llm.gguf import GgufHead
+from localvid.llm.chat import Choice, Shape, Text, Turn
 from localvid.llm.plan import BoardPlan, ShotPlan
-from localvid.schemas import Camera, Frozen
+from localvid.schemas import Camera, TransitionKind
 
-Role = Literal["system", "user", "assistant"]
-
-
-class ChatFormat(StrEnum):
-    CHATML = "chatml"
-    GEMMA = "gemma"
-    LLAMA3 = "llama3"
-    MISTRAL = "mistral"
-    PHI = "phi"
-    ZEPHYR = "zephyr"
-    PLAIN = "plain"
-    """For models without chat training: the turns as labelled paragraphs."""
-
-
-class Piece(Frozen):
-    text: str
-    control: bool
-
-
-Dialogue = Sequence[tuple[Role, str]]
-
-_TURNS: dict[ChatFormat, dict[Role, tuple[str, str]]] = {
-    ChatFormat.CHATML: {
-        "system": ("<|im_start|>system\n", "<|im_end|>\n"),
-        "user": ("<|im_start|>user\n", "<|im_end|>\n"),
-        "assistant": ("<|im_start|>assistant\n", "<|im_end|>\n"),
-    },
-    ChatFormat.GEMMA: {
-        "user": ("<start_of_turn>user\n", "<end_of_turn>\n"),
-        "assistant": ("<start_of_turn>model\n", "<end_of_turn>\n"),
-    },
-    ChatFormat.LLAMA3: {
-        "system": ("<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>"),
-        "user": ("<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>"),
-        "assistant": ("<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"),
-    },
-    ChatFormat.MISTRAL: {"user": ("[INST] ", " [/INST]"), "assistant": ("", "</s>")},
-    ChatFormat.PHI: {
-        "system": ("<|system|>\n", "<|end|>\n"),
-        "user": ("<|user|>\n", "<|end|>\n"),
-        "assistant": ("<|assistant|>\n", "<|end|>\n"),
-    },
-    ChatFormat.ZEPHYR: {
-        "system": ("<|system|>\n", "</s>\n"),
-        "user": ("<|user|>\n", "</s>\n"),
-        "assistant": ("<|assistant|>\n", "</s>\n"),
-    },
-    ChatFormat.PLAIN: {"system": ("", "\n\n"), "user": ("Task: ", "\n"), "assistant": ("Answer: ", "\n\n")},
-}
-"""Role → what opens and what ends its turn; a format without a system role says it in the first user turn."""
-
-_MARKS = (
-    ("<|im_start|>", ChatFormat.CHATML),
-    ("<start_of_turn>", ChatFormat.GEMMA),
-    ("<|start_header_id|>", ChatFormat.LLAMA3),
-    ("[INST]", ChatFormat.MISTRAL),
-    ("<|end|>", ChatFormat.PHI),
-    ("<|assistant|>", ChatFormat.ZEPHYR),
-)
-
-
-def chat_format_of(head: GgufHead) -> ChatFormat:
-    """The chat format that a model was trained on, known by the marks in its own template."""
-    return next((form for mark, form in _MARKS if mark in head.chat_template), ChatFormat.PLAIN)
-
-
-def render(dialogue: Dialogue, form: ChatFormat) -> list[Piece]:
-    """The dialogue as pieces. An assistant turn at the end is left open, for the model to go on with."""
-    turns = _TURNS[form]
-    pieces: list[Piece] = []
-    pending = ""
-    for index, (role, content) in enumerate(dialogue):
-        if role not in turns:
-            pending = f"{content}\n\n"
-            continue
-        opening, ending = turns[role]
-        if index == len(dialogue) - 1:
-            ending = ""
-        pieces += [
-            Piece(text=opening, control=True),
-            Piece(text=pending + content, control=False),
-            Piece(text=ending, control=True),
-        ]
-        pending = ""
-    return [piece for piece in pieces if piece.text]
-
-
-# --- models that see one shot at a time ----------------------------------------------------------
+# --- small models: one shot at a time ----------------------------------------------------------------
 
 _DETAIL_SYSTEM = (
     "You describe the shots of a film. You say what is seen: shapes, light, colours and movement."
@@ -119,92 +29,196 @@ _DETAIL_EXAMPLES = (
     ),
 )
 
+DETAIL_SHAPE = Shape(lines=((Text(min_characters=22, max_characters=132, plain=True),),))
+"""One English sentence of plain words: no digits, quotes, brackets, addresses or markup."""
+
 
 def detail_examples() -> tuple[str, ...]:
     """The worked answers, which a weak model tends to repeat."""
     return tuple(answer for _, answer in _DETAIL_EXAMPLES)
 
 
-def detail_preamble() -> list[tuple[Role, str]]:
-    """The turns that every shot of every prompt begins with."""
-    dialogue: list[tuple[Role, str]] = [("system", _DETAIL_SYSTEM)]
-    for question, answer in _DETAIL_EXAMPLES:
-        dialogue += [("user", question), ("assistant", f"{question} {answer}")]
-    return dialogue
-
-
-def detail_dialogue(shot: ShotPlan) -> list[tuple[Role, str]]:
-    """One shot by itself; the answer begins with the scene's own words, so that it stays with them.
+def detail_dialogue(shot: ShotPlan) -> tuple[Turn, ...]:
+    """One shot by itself; the answer begins with the shot's own words, so that it stays with them.
 
     For small models: they see no earlier shot, because they would write it again.
     """
-    scene = f"{shot.size}: {shot.scene}."
-    return [*detail_preamble(), ("user", scene), ("assistant", scene)]
+    dialogue: list[Turn] = [("system", _DETAIL_SYSTEM)]
+    for question, answer in _DETAIL_EXAMPLES:
+        dialogue += [("user", question), ("assistant", f"{question} {answer}")]
+    start = f"{shot.size}: {shot.view}."
+    return (*dialogue, ("user", start), ("assistant", start))
 
 
-DETAIL_GRAMMAR = r"""
-root ::= " " [A-Z] rest{20,130} ".\n"
-rest ::= [A-Za-z ,'-]
-"""
-"""One English sentence of plain words: no digits, quotes, brackets, addresses or markup."""
-
-
-# --- models that see the whole film --------------------------------------------------------------
-
-_FILM_SYSTEM = """You are a storyboard artist. You turn an idea into the shots of a short silent film.
-Each shot is one line: what is seen (subject, action, place, light), then the camera, then how much moves.
-Say the subject and the place in every shot, because each one is painted by itself.
-Keep the time of day and the look the same unless the idea changes them. No two shots show the same.
-Write only what a picture can show, in the language of the idea, 15 to 35 words a shot."""
-
-_FILM_EXAMPLE_IDEA = "A red fox crosses a snowy forest at night and finds its den."
-_FILM_EXAMPLE_LINES = (
-    "1. Wide shot: A snowy forest at night under a full moon, a small red fox trotting between the tall dark "
-    "pines. | pan right | calm",
-    "2. Medium shot: The red fox pushes through deep snow at the foot of the pines, its breath white in the "
-    "cold moonlight. | truck left | lively",
-    "3. Close-up: The fox's amber eyes and frosted whiskers at the dark mouth of its den, snowflakes melting "
-    "on its fur. | dolly in | still",
-)
+# --- large models: the film in steps -----------------------------------------------------------------
 
 ENERGY_WORDS: dict[str, float] = {"still": 0.1, "calm": 0.3, "lively": 0.6, "wild": 0.9}
+PACE_WORDS: dict[str, float] = {"brief": 0.75, "steady": 1.0, "long": 1.25}
+"""How long a shot is looked at, as a factor of the length that its size and energy give it."""
+_TRANSITION_WORDS: dict[str, TransitionKind] = {
+    "cut": TransitionKind.CUT,
+    "crossfade": TransitionKind.CROSSFADE,
+    "fade to black": TransitionKind.FADE_BLACK,
+}
 
 
-def film_preamble() -> list[tuple[Role, str]]:
-    """The turns that every film begins with."""
-    return [
-        ("system", _FILM_SYSTEM),
-        ("user", _film_request(_FILM_EXAMPLE_IDEA, len(_FILM_EXAMPLE_LINES))),
-        ("assistant", "\n".join(_FILM_EXAMPLE_LINES)),
-    ]
+def transition_of(word: str) -> TransitionKind | None:
+    return _TRANSITION_WORDS.get(word)
 
 
-def film_opening(idea: str, num_shots: int) -> list[tuple[Role, str]]:
-    """The turns that every shot of one film begins with."""
-    return [*film_preamble(), ("user", _film_request(idea, num_shots))]
+class _Film(NamedTuple):
+    """A film as the steps build it up: the worked example, and the one that is being written."""
+
+    idea: str
+    num_shots: int
+    bible: Sequence[str] = ()
+    beats: Sequence[str] = ()
+    shots: Sequence[str] = ()
+    moves: Sequence[str] = ()
 
 
-def film_dialogue(idea: str, plan: BoardPlan, written: Sequence[str]) -> list[tuple[Role, str]]:
-    """The whole idea and the lines written so far; the answer stands open after the next shot's label."""
-    number = len(written) + 1
-    label = f"{number}. {plan.shots[number - 1].size}:"
-    lines = "\n".join([*written, label])
-    return [*film_opening(idea, len(plan.shots)), ("assistant", lines)]
+_FILM_SYSTEM = """You are a film director who plans short silent films for a storyboard artist.
+Write only what a picture can show. Use the language of the idea for words of your own.
+Keep characters, place, time of day and look the same through the film unless the idea changes them.
+Answer with exactly the lines that are asked for and nothing else."""
+
+_BIBLE_TASK = (
+    "Who or what is the film about, where and when does it play, and how does it look? Three lines: the "
+    "characters as one would recognise them, the setting with its light, the style."
+)
+_BEATS_TASK = "What happens in each of the {num_shots} shots? One short line a shot, in order, all different."
+_SHOTS_TASK = (
+    "Describe each shot for the artist in one line of 15 to 35 words: subject, action, place, light. Each is "
+    "painted by itself, so name the subject and the place every time, never only he, she or it. No two shots "
+    "show the same view."
+)
+_MOVES_TASK = (
+    "How does the camera move in each of the {num_shots} shots, and how much moves in the picture (still, "
+    "calm, lively, wild)? One line a shot."
+)
+_CUTS_TASK = (
+    "How does each of the {num_shots} shots give way to the next (cut, crossfade, fade to black), and how "
+    "long is it looked at (brief, steady, long)? One line a shot."
+)
+
+_EXAMPLE = _Film(
+    idea="A red fox crosses a snowy forest at night and finds its den.",
+    num_shots=3,
+    bible=(
+        "A small red fox with frosted whiskers and amber eyes.",
+        "A forest of tall dark pines in deep snow, at night, under a full moon.",
+        "Photographed, cold blue light, long shadows.",
+    ),
+    beats=(
+        "The fox comes out between the pines.",
+        "It pushes through the deep snow.",
+        "It looks back from the mouth of its den.",
+    ),
+    shots=(
+        "1. Wide shot: A snowy forest at night under a full moon, a small red fox trotting between the tall "
+        "dark pines.",
+        "2. Medium shot: The red fox pushes through deep snow at the foot of the pines, its breath white in "
+        "the cold moonlight.",
+        "3. Close-up: The fox's amber eyes and frosted whiskers at the dark mouth of its den, snowflakes "
+        "melting on its fur.",
+    ),
+    moves=("pan right | calm", "truck left | lively", "dolly in | still"),
+)
+_EXAMPLE_CUTS = ("cut | steady", "crossfade | brief", "fade to black | long")
 
 
-def _film_request(idea: str, num_shots: int) -> str:
+def _asked(idea: str, num_shots: int) -> str:
     return f"Idea: {idea}\nShots: {num_shots}"
 
 
-def film_grammar(cameras: Sequence[Camera]) -> str:
-    """One line in any script: what is seen, one of these camera moves, how much moves."""
-    moves = " | ".join(f'"{camera.replace("_", " ")}"' for camera in cameras)
-    energies = " | ".join(f'"{word}"' for word in ENERGY_WORDS)
-    return rf"""
-root ::= " " seen " | " move " | " energy "\n"
-seen ::= first rest{{10,260}}
-first ::= [^\x00-\x20|"<>{{}}\[\]()*#_/\\:;.,!?-]
-rest ::= [^\x00-\x1f|"<>{{}}\[\]()*#_/\\:]
-move ::= {moves}
-energy ::= {energies}
-"""
+def _turns(film: _Film) -> list[Turn]:
+    """What was asked and answered so far."""
+    steps = (
+        (f"{_asked(film.idea, film.num_shots)}\n\n{_BIBLE_TASK}", film.bible),
+        (_BEATS_TASK.format(num_shots=film.num_shots), film.beats),
+        (_SHOTS_TASK, film.shots),
+        (_MOVES_TASK.format(num_shots=film.num_shots), film.moves),
+    )
+    turns: list[Turn] = []
+    for task, answer in steps:
+        turns.append(("user", task))
+        if not answer:
+            break
+        turns.append(("assistant", "\n".join(answer)))
+    else:
+        turns.append(("user", _CUTS_TASK.format(num_shots=film.num_shots)))
+    return turns
+
+
+def _dialogue(film: _Film) -> tuple[Turn, ...]:
+    """Instructions, the whole worked example, and the film up to its next question."""
+    return (
+        ("system", _FILM_SYSTEM),
+        *_turns(_EXAMPLE),
+        ("assistant", "\n".join(_EXAMPLE_CUTS)),
+        *_turns(film),
+    )
+
+
+def example_texts() -> tuple[str, ...]:
+    """Sentences of the worked example, which no film may repeat."""
+    return (*_EXAMPLE.bible, *_EXAMPLE.beats, *(shot.partition(": ")[2] for shot in _EXAMPLE.shots))
+
+
+def bible_dialogue(idea: str, num_shots: int) -> tuple[Turn, ...]:
+    return _dialogue(_Film(idea, num_shots))
+
+
+BIBLE_SHAPE = Shape(lines=((Text(min_characters=4, max_characters=220),),) * 3)
+
+
+def beats_dialogue(idea: str, num_shots: int, bible: Sequence[str]) -> tuple[Turn, ...]:
+    return _dialogue(_Film(idea, num_shots, bible))
+
+
+def beats_shape(num_shots: int) -> Shape:
+    return Shape(lines=((Text(min_characters=4, max_characters=160),),) * num_shots)
+
+
+def shot_dialogue(
+    plan: BoardPlan, idea: str, bible: Sequence[str], beats: Sequence[str], written: Sequence[str]
+) -> tuple[Turn, ...]:
+    """The film so far and the lines written; the answer stands open after the next shot's label."""
+    num_shots = len(plan.shots)
+    lines = "\n".join([*written, shot_label(plan, len(written))])
+    return (*_dialogue(_Film(idea, num_shots, bible, beats)), ("assistant", lines))
+
+
+def shot_label(plan: BoardPlan, index: int) -> str:
+    return f"{index + 1}. {plan.shots[index].size}:"
+
+
+SHOT_SHAPE = Shape(lines=((Text(min_characters=11, max_characters=300),),))
+
+
+def moves_dialogue(
+    idea: str, bible: Sequence[str], beats: Sequence[str], shots: Sequence[str]
+) -> tuple[Turn, ...]:
+    return _dialogue(_Film(idea, len(shots), bible, beats, shots))
+
+
+def moves_shape(cameras: Sequence[Sequence[Camera]]) -> Shape:
+    """For each shot one of the camera moves that suit it, and how much moves."""
+    energies = Choice(options=tuple(ENERGY_WORDS))
+    return Shape(
+        lines=tuple(
+            (Choice(options=tuple(camera.replace("_", " ") for camera in fitting)), energies)
+            for fitting in cameras
+        )
+    )
+
+
+def cuts_dialogue(
+    idea: str, bible: Sequence[str], beats: Sequence[str], shots: Sequence[str], moves: Sequence[str]
+) -> tuple[Turn, ...]:
+    return _dialogue(_Film(idea, len(shots), bible, beats, shots, moves))
+
+
+def cuts_shape(num_shots: int) -> Shape:
+    line = (Choice(options=tuple(_TRANSITION_WORDS)), Choice(options=tuple(PACE_WORDS)))
+    return Shape(lines=(line,) * num_shots)

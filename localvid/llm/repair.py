@@ -6,9 +6,11 @@ Pure functions: they judge and mend text, and know no model.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
+from localvid.llm.chat import without_thoughts
 from localvid.llm.lexicon import (
     CONTRADICTIONS,
     FIRST_PERSON,
@@ -22,10 +24,10 @@ from localvid.llm.lexicon import (
     topics_of,
     words_of,
 )
-from localvid.llm.prompts import ENERGY_WORDS
-from localvid.schemas import Camera, Frozen, clean_prompt
+from localvid.schemas import clean_prompt
 
 MAX_TEXT_CHARACTERS = 400
+"""The longest line that a shot takes; what is longer is cut at the end of a sentence, a clause or a word."""
 SIMILAR = 0.75
 """Two sentences more alike than this are the same shot written twice (1 is equal)."""
 UNUSABLE = 3.0
@@ -43,56 +45,63 @@ _LABEL = re.compile(
 _ENDS = "。！？؟।…"
 
 
-class Line(Frozen):
-    """One shot as a model wrote it, mended. `camera` and `energy` are None where it gave none that exists."""
+def read_line(raw: str, *, limit: int = MAX_TEXT_CHARACTERS) -> str:
+    """Read one description out of any text; "" if no words are left.
 
-    text: str
-    camera: Camera | None = None
-    energy: float | None = None
-
-
-def read_line(raw: str) -> Line | None:
-    """Read `text | camera | energy` out of any text; None if no words are left.
-
-    Guarantees: one line, no address or path, no markup, no numbering or shot label, at most 400
-    characters, ends like a sentence.
+    Guarantees: one line, no address or path, no markup, no numbering or shot label, no thoughts, shorter than
+    `limit`, ends like a sentence and not within a word.
     """
-    seen, *fields = clean_prompt(_first_line(raw)).split("|")
-    text = _mended(seen)
-    if not text:
-        return None
-    names = [field.strip().lower() for field in fields]
-    cameras = {camera.replace("_", " "): camera for camera in Camera}
-    return Line(
-        text=text,
-        camera=next((cameras[name] for name in names if name in cameras), None),
-        energy=next((ENERGY_WORDS[name] for name in names if name in ENERGY_WORDS), None),
-    )
+    return _mended(clean_prompt(_first_line(without_thoughts(raw))).partition("|")[0], limit)
 
 
-def write_line(line: Line) -> str:
-    """The line as a model writes it, so that what it reads of its own looks like what it is asked for."""
-    if line.camera is None or line.energy is None:
-        return line.text
-    energy = min(ENERGY_WORDS, key=lambda word: abs(ENERGY_WORDS[word] - (line.energy or 0.0)))
-    return f"{line.text} | {line.camera.replace('_', ' ')} | {energy}"
+def read_lines(raw: str, count: int) -> list[str] | None:
+    """Read `count` lines of words as `read_line` does; None if there are fewer."""
+    lines = [read_line(line) for line in without_thoughts(raw).splitlines()]
+    lines = [line for line in lines if line]
+    return lines[:count] if len(lines) >= count else None
+
+
+def read_fields(raw: str, count: int) -> list[list[str]] | None:
+    """Read `count` lines of fields, in lower case and without numbering; None if there are fewer."""
+    rows = [
+        [field.strip(" .").lower() for field in _NUMBERING.sub("", line).split("|")]
+        for line in without_thoughts(raw).splitlines()
+        if line.strip()
+    ]
+    return rows[:count] if len(rows) >= count else None
 
 
 def _first_line(raw: str) -> str:
     return next((line for line in raw.splitlines() if line.strip()), "")
 
 
-def _mended(text: str) -> str:
+def _mended(text: str, limit: int) -> str:
     text = _TAG.sub(" ", _NUMBERING.sub("", text))
     text = _MARKUP.sub(" ", _ADDRESS.sub(" ", text))
     text = re.sub(r"\s+([,.;:!?])", r"\1", re.sub(r"\s+", " ", text))
     text = _LABEL.sub("", text.strip()).strip(" ,;:-–—'")
-    text = text[:MAX_TEXT_CHARACTERS].strip()
+    text = cut_to(text, limit)
     if not any(char.isalnum() for char in text):
         return ""
     text = text[:1].upper() + text[1:]
     text = re.sub(r"[.!?]{2,}$", ".", text)
     return text if text[-1] in f".!?{_ENDS}" else f"{text}."
+
+
+def cut_to(text: str, limit: int) -> str:
+    """A text shorter than `limit` as it is; else its whole sentences, else its whole clauses, else its whole
+    words. Text of that length counts as cut off already, because a grammar or a limit may have ended it."""
+    if len(text) < limit:
+        return text.strip()
+    text = text[:limit]
+    for ends in (".!?" + _ENDS, ",;:，、،；"):
+        at = max(text.rfind(end) for end in ends)
+        if at > limit // 3:
+            return text[: at + 1].rstrip(" ,;:，、،；")
+    words = text.split()[:-1] if " " in text else [text]
+    while len(words) > 1 and words[-1].lower() in STOPWORDS:
+        words.pop()
+    return " ".join(words)
 
 
 def similarity(first: str, second: str) -> float:
@@ -175,6 +184,17 @@ def _stem(word: str) -> str:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
     return word
+
+
+def same_script(text: str, other: str) -> bool:
+    """Whether both are written mostly in Latin letters, or both mostly in others; true where either has
+    no letters."""
+    shares = [
+        sum(char.isascii() or "LATIN" in unicodedata.name(char, "") for char in letters) / len(letters)
+        for letters in ([char for char in words if char.isalpha()] for words in (text, other))
+        if letters
+    ]
+    return len(shares) < 2 or (shares[0] > 0.5) == (shares[1] > 0.5)
 
 
 def says_scene(text: str, scene: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import llama_cpp
 import numpy as np
+from numpy.typing import NDArray
 
 from localvid.errors import StoryboardFailedError
 
@@ -22,6 +23,12 @@ _TOKEN = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 _TOP_K = 40
 _MIN_P = 0.05
 _PIECE_BYTES = 512
+
+
+def last_logits(llama: Any) -> NDArray[np.float32]:
+    """A copy of the logits after the last token that the model has evaluated, `(vocabulary,)`."""
+    logits = llama_cpp.llama_get_logits_ith(llama.ctx, -1)
+    return np.array(np.ctypeslib.as_array(logits, shape=(llama.n_vocab(),)), dtype=np.float32)
 
 
 class HeldSampler:
@@ -58,11 +65,13 @@ class HeldSampler:
         llama_cpp.llama_sampler_free(self._chain)
         llama_cpp.llama_sampler_free(self._grammar)
 
-    def draw(self) -> int | None:
-        """The next token after what the model has just evaluated; None at the end of its answer."""
-        token = self._draw_from(self._candidates())
+    def draw(self, logits: NDArray[np.float32] | None = None) -> int | None:
+        """The next token after what the model has just evaluated, or where it gave these logits; None at the
+        end of its answer."""
+        logits = last_logits(self._llama) if logits is None else logits
+        token = self._draw_from(self._candidates(logits))
         if not self._allows(token):
-            candidates = self._candidates()
+            candidates = self._candidates(logits)
             llama_cpp.llama_sampler_apply(self._grammar, ctypes.byref(candidates))
             token = self._draw_from(candidates)
         if llama_cpp.llama_vocab_is_eog(self._vocab, token):
@@ -77,12 +86,11 @@ class HeldSampler:
         length = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, _PIECE_BYTES, 0, False)
         return buffer.raw[: max(0, length)]
 
-    def _candidates(self) -> Any:
+    def _candidates(self, logits: NDArray[np.float32]) -> Any:
         """Every token with its logit, in the structure that samplers work on."""
         size = len(self._buffer)
-        logits = llama_cpp.llama_get_logits_ith(self._llama.ctx, -1)
         self._buffer["id"] = np.arange(size, dtype=np.int32)
-        self._buffer["logit"] = np.ctypeslib.as_array(logits, shape=(size,))
+        self._buffer["logit"] = logits
         data = self._buffer.ctypes.data_as(llama_cpp.llama_token_data_p)
         return llama_cpp.llama_token_data_array(data=data, size=size, selected=-1, sorted=False)
 

@@ -9,7 +9,8 @@ import re
 import unicodedata
 from enum import StrEnum
 
-from localvid.llm.lexicon import time_of_day
+from localvid.llm.lexicon import time_of_day, words_of
+from localvid.llm.subjects import split_actions, with_names
 from localvid.schemas import Camera
 
 MAX_SCENE_CHARACTERS = 220
@@ -36,7 +37,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；।؟؛…])\s*")
 _STEP = re.compile(
     r",?\s+(?:and\s+then|then|after\s+that|afterwards|later|finally|suddenly)\s*,?\s+", re.IGNORECASE
 )
-_CLAUSE = re.compile(r",\s+(?:and\s+|while\s+|as\s+)?|[，、،]\s*")
+_CLAUSE = re.compile(r",\s+(?:and\s+|while\s+|as\s+)?|[，、،]\s*|(?<=[^\x00-\x7f]),")
 _MIN_CLAUSE_WORDS = 4
 
 
@@ -46,12 +47,13 @@ def split_scenes(words: str, num_shots: int) -> tuple[list[str], bool]:
     Parts are joined where there are too many of them, and shared where there are too few.
     """
     parts = _parts(words, num_shots)
-    time = _time_phrase(words)
-    texts = []
+    time = time_phrase(words)
+    texts: list[str] = []
     for index in range(num_shots):
         first = index * len(parts) // num_shots
         last = max(first + 1, (index + 1) * len(parts) // num_shots)
         texts.append("; ".join(parts[first:last]))
+    texts = with_names(texts)
     shortened = any(len(text) > MAX_SCENE_CHARACTERS for text in texts)
     return [_sentence(text, time) for text in texts], shortened
 
@@ -60,6 +62,8 @@ def _parts(words: str, num_shots: int) -> list[str]:
     """Sentences, or steps within them, or, where that is too few, long clauses."""
     parts = [step for sentence in _SENTENCE_END.split(words) for step in _STEP.split(sentence)]
     parts = [part for part in map(_trimmed, parts) if part]
+    if len(parts) < num_shots:
+        parts = [action for part in parts for action in split_actions(part)]
     if len(parts) < num_shots:
         clauses = [_trimmed(clause) for part in parts for clause in _CLAUSE.split(part)]
         if len(clauses) > len(parts) and all(_is_long(clause) for clause in clauses):
@@ -94,7 +98,7 @@ def _shortened(text: str) -> str:
     return _trimmed(at_word if len(at_word) > MAX_SCENE_CHARACTERS // 2 else cut)
 
 
-def _time_phrase(words: str) -> str:
+def time_phrase(words: str) -> str:
     """ "at dawn", "in the morning": the prompt's time of day as a phrase; empty if it names none."""
     names = r"dawn|sunrise|daybreak|noon|midday|dusk|sunset|twilight|night|midnight|candlelight"
     match = re.search(rf"\b(?:at|before|after|by)\s+(?:{names})\b", words, re.IGNORECASE)
@@ -116,8 +120,12 @@ def without_request(words: str) -> str:
     return re.sub(pattern, "", words, count=1, flags=re.IGNORECASE)
 
 
+_JSON = re.compile(r"\{[^{}]*\":[^{}]*\}")
+
+
 def without_markup(words: str) -> str:
-    """Without quotes, brackets and tags: they are no part of what is seen."""
+    """Without quotes, brackets and tags: they are no part of what is seen. Nor is JSON beside words."""
+    words = _JSON.sub(" ", words) if len(words_of(_JSON.sub(" ", words))) > 2 else words
     return _tidy(re.sub(r"<\|?\w*\|?>|[<>{}\[\]|\\`*_#\"“”«»]", " ", words)) or words
 
 

@@ -122,6 +122,10 @@ class Storyboard(Frozen):
     prompt: Annotated[str, StringConstraints(max_length=MAX_PROMPT_CHARACTERS)] = ""
     style: Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)] = ""
     """Shared by all shots: "watercolour", "1970s documentary, grainy"."""
+    characters: Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)] = ""
+    """Who or what the film is about, as one would recognise them: "a small red fox with frosted whiskers"."""
+    setting: Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)] = ""
+    """Where and when the film plays: "a forest of tall dark pines in deep snow, at night"."""
     shots: Annotated[tuple[Shot, ...], Field(min_length=1, max_length=MAX_STORYBOARD_SHOTS)]
     written_by: Annotated[str, StringConstraints(max_length=200)] = ""
     """The model that wrote it ("llama:SmolLM2-135M-Instruct"), "outline", or empty for a person."""

@@ -18,16 +18,27 @@ def test_a_place_gets_details_of_its_kind() -> None:
     assert descriptions("A peaceful forest at dawn") == [
         "Wide shot: A peaceful forest at dawn. "
         "Tall trunks stand row behind row, and a thin haze lies between them.",
-        "Medium shot: A peaceful forest at dawn. Light falls through the branches onto moss and old leaves.",
-        "Close-up: A peaceful forest at dawn. A drop of water hangs from the tip of a fern.",
+        "Medium shot: The peaceful forest at dawn. "
+        "Light falls through the branches onto moss and old leaves.",
+        "Close-up: The peaceful forest at dawn. A drop of water hangs from the tip of a fern.",
     ]
 
 
 @pytest.mark.parametrize(
-    "prompt", ["黎明时宁静的森林", "غابة هادئة عند الفجر", "Une forêt au lever du soleil"]
+    ("prompt", "close"),
+    [
+        ("黎明时宁静的森林", "黎明时宁静的森林，近看，每个细节都很清晰"),
+        ("雨の夜の東京", "雨の夜の東京、すぐ近くで、細部まではっきりと"),
+        ("غابة هادئة عند الفجر", "غابة هادئة عند الفجر، عن قرب شديد بتفاصيل واضحة"),
+        ("Une forêt au lever du soleil", "Une forêt au lever du soleil, de très près, chaque détail net"),
+        ("گربه ای در چمن", "گربه ای در چمن"),
+    ],
 )
-def test_other_languages_stand_without_english_sentences(prompt: str) -> None:
-    assert descriptions(prompt) == [f"{size}: {prompt}." for size in ("Wide shot", "Medium shot", "Close-up")]
+def test_other_languages_are_told_in_their_own_words(prompt: str, close: str) -> None:
+    wide, medium, last = descriptions(prompt)
+    assert wide == f"Wide shot: {prompt}."
+    assert medium.startswith(f"Medium shot: {prompt}")
+    assert last == f"Close-up: {close}."
 
 
 def test_each_kind_of_place_has_a_detail_for_each_size() -> None:

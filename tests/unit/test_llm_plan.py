@@ -26,7 +26,7 @@ def test_one_scene_is_shown_by_every_shot() -> None:
 def test_a_story_is_told_in_its_order_and_keeps_its_time_of_day() -> None:
     assert scenes("A knight rides at night. He reaches a castle. A dragon wakes.") == [
         "A knight rides at night",
-        "He reaches a castle at night",
+        "The knight reaches a castle at night",
         "A dragon wakes at night",
     ]
 

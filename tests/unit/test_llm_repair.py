@@ -7,15 +7,16 @@ import pytest
 from localvid.llm.prompts import detail_examples
 from localvid.llm.repair import (
     UNUSABLE,
-    Line,
+    cut_to,
     fault_of,
     is_duplicate,
+    read_fields,
     read_line,
+    read_lines,
+    same_script,
     says_scene,
     similarity,
-    write_line,
 )
-from localvid.schemas import Camera
 
 FOREST = "A peaceful forest at dawn"
 
@@ -36,30 +37,55 @@ FOREST = "A peaceful forest at dawn"
     ],
 )
 def test_lines_are_mended(raw: str, text: str) -> None:
-    assert read_line(raw) == Line(text=text)
+    assert read_line(raw) == text
 
 
 @pytest.mark.parametrize("raw", ["", "   \n ", "...", "1.", "https://a.example/b", "|||", "<tag>"])
 def test_nothing_is_read_out_of_nothing(raw: str) -> None:
-    assert read_line(raw) is None
+    assert read_line(raw) == ""
 
 
-def test_typed_fields() -> None:
-    assert read_line("Trees. | pan left | calm") == Line(text="Trees.", camera=Camera.PAN_LEFT, energy=0.3)
-    assert read_line("Trees. | fly away | 40") == Line(text="Trees.")
+def test_fields_are_read_line_by_line() -> None:
+    assert read_fields("1. Pan Left | calm\n\n2) static|wild.", 2) == [
+        ["pan left", "calm"],
+        ["static", "wild"],
+    ]
+    assert read_fields("pan left | calm", 2) is None
 
 
-def test_a_written_line_is_read_back() -> None:
-    for raw in ("Trees. | pan left | calm", "Trees.", "森林. | zoom in | wild"):
-        line = read_line(raw)
-        assert line is not None
-        assert write_line(line) == raw
+def test_lines_beyond_those_asked_for_are_left_out() -> None:
+    assert read_lines("1. A fox.\n\n- A hare\nThe end.", 2) == ["A fox.", "A hare."]
+    assert read_lines("A fox.", 2) is None
+    assert read_lines("<think>first\nsecond\nthird</think>A fox.", 2) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Short.", "Short."),
+        ("A whole sentence. Then a long one that is cu", "A whole sentence."),
+        ("A first clause of words, then another that is cu", "A first clause of words"),
+        ("Words without any stop that are ended in the mid", "Words without any stop that are ended"),
+        (
+            "森林里的清晨，一只小鹿在溪边喝水它慢慢抬起头来看着远方的山它慢慢抬起头来看着远方的山",
+            "森林里的清晨",
+        ),
+    ],
+)
+def test_what_is_too_long_ends_with_a_whole_word(text: str, kept: str) -> None:
+    limit = 1_000 if text == kept else len(text) if text.isascii() else 17
+    assert cut_to(text, limit) == kept
+
+
+def test_scripts_are_told_apart() -> None:
+    assert same_script("Ein Fuchs läuft.", "A fox")
+    assert same_script("狐狸", "森林里的清晨")
+    assert not same_script("A fox", "森林里的清晨")
+    assert same_script("123", "森林里的清晨")
 
 
 def test_long_lines_are_cut() -> None:
-    line = read_line("tree " * 1_000)
-    assert line is not None
-    assert len(line.text) <= 401
+    assert 300 < len(read_line("tree " * 1_000)) <= 401
 
 
 def test_duplicates_are_found_through_small_changes() -> None:

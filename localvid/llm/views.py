@@ -1,0 +1,71 @@
+"""Different sides of one scene: what each further shot of it shows, in the prompt's own words.
+
+A storyboard that says the whole prompt in every shot shows one picture several times. Here the first shot of
+a scene says all of it; the next ones say the subject and what their size sees of it. English by its clause;
+other languages by a phrase of their own; languages that are not listed by the scene alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from localvid.llm.languages import JOINERS, PHRASES, language_of
+from localvid.llm.scenes import Size
+from localvid.llm.subjects import Clause, read_clause
+
+_SEEN: dict[Size, str] = {
+    Size.WIDE: "{subject}, small in the distance{time}",
+    Size.FULL: "{subject} in full view{place}{time}",
+    Size.MEDIUM: "{subject}{action}{time}",
+    Size.CLOSE: "{subject}{time}",
+    Size.LOW: "{subject} from below{time}",
+    Size.HIGH: "{subject} from above{place}{time}",
+    Size.DETAIL: "A small part of {subject}{time}",
+}
+
+
+def views_of(scenes: Sequence[str], sizes: Sequence[Size], *, time: str) -> list[str]:
+    """What each shot begins with, without a full stop: the scene at its first showing, a side of it later.
+
+    `time` is the prompt's time of day as a phrase ("at dawn"), or "".
+    """
+    views: list[str] = []
+    for index, (scene, size) in enumerate(zip(scenes, sizes, strict=True)):
+        views.append(scene if scene not in scenes[:index] else _side(scene, size, time))
+    return views
+
+
+def _side(scene: str, size: Size, time: str) -> str:
+    language = language_of(scene)
+    if language in PHRASES:
+        return f"{scene}{JOINERS.get(language, ', ')}{PHRASES[language][size.key]}"
+    clause = read_clause(scene)
+    if clause is None:
+        return scene
+    place = clause.place if clause.place.lower() != time else ""
+    view = _SEEN[size].format(
+        subject=clause.named,
+        action=f" {clause.action}" if clause.action else "",
+        place=f" {place}" if place else "",
+        time=f" {time}" if time else "",
+    )
+    return view[:1].upper() + view[1:]
+
+
+def characters_of(scenes: Sequence[str]) -> str:
+    """The subjects of the scenes that do something, in the order of their first mention."""
+    found: dict[str, Clause] = {}
+    for clause in map(read_clause, scenes):
+        if clause is not None and clause.predicate:
+            found.setdefault(clause.named.lower(), clause)
+    return "; ".join(clause.subject[:1].lower() + clause.subject[1:] for clause in found.values())[:300]
+
+
+def setting_of(words: str) -> str:
+    """The prompt's place, in its own words; empty where there is none that the rules see."""
+    clause = read_clause(words)
+    if clause is None:
+        return ""
+    return (clause.place or ("" if clause.predicate else clause.subject[:1].lower() + clause.subject[1:]))[
+        :300
+    ]
