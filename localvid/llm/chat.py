@@ -47,8 +47,8 @@ class Text(Frozen):
     min_characters: int = Field(ge=1)
     max_characters: int = Field(ge=1)
     plain: bool = False
-    """English letters, spaces, commas, hyphens and apostrophes, from a capital to a full stop: for models
-    that derail on anything else."""
+    """English letters, spaces, commas, hyphens and apostrophes, from a letter to a full stop: for models that
+    derail on anything else."""
 
 
 class Choice(Frozen):

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from localvid.llm.draft import Draft
 from localvid.llm.lexicon import is_english
 from localvid.llm.outline import SHORTENED, outline_detail
-from localvid.llm.plan import BoardPlan, ShotPlan
-from localvid.llm.prompts import DETAIL_SHAPE, detail_dialogue, detail_examples
-from localvid.llm.repair import UNUSABLE, fault_of, read_line
+from localvid.llm.plan import BoardPlan
+from localvid.llm.prompts import DETAIL_CHARACTERS, DETAIL_SHAPE, detail_dialogue, detail_examples
+from localvid.llm.repair import UNUSABLE, cut_to, fault_of, read_line
 from localvid.llm.session import Session
+from localvid.llm.views import start_of
 from localvid.schemas import Progress
 
-_ATTEMPTS = 2  # a third made the default film wait longer than it made it better
+_ATTEMPTS = 3
 _GOOD_ENOUGH = 0.5
-_TOKENS = 60
-_CHARACTERS = 132
+_TOKENS = 50
 
 
 def write_details(session: Session, plan: BoardPlan) -> Draft:
@@ -32,19 +32,23 @@ def write_details(session: Session, plan: BoardPlan) -> Draft:
     descriptions: list[str | None] = []
     for index, shot in enumerate(plan.shots):
         session.at(Progress(step=index, num_steps=count, message=f"writing shot {index + 1}"))
-        detail = _best_detail(session, shot, index, details) if is_english(shot.scene) else ""
+        detail = _best_detail(session, plan, index, details) if is_english(shot.scene) else ""
         descriptions.append(f"{shot.size}: {shot.view}. {detail}" if detail else None)
         details.append(detail or outline_detail(plan, index))
     return Draft(descriptions=tuple(descriptions), note=SHORTENED if plan.shortened else "")
 
 
-def _best_detail(session: Session, shot: ShotPlan, index: int, written: Sequence[str]) -> str:
+def _best_detail(session: Session, plan: BoardPlan, index: int, written: Sequence[str]) -> str:
     """Ask until a sentence is good enough, each time with another seed; the least faulty, or "" for none."""
+    shot = plan.shots[index]
     others = [*written, *detail_examples()]
     best, least = "", UNUSABLE
     for attempt in range(_ATTEMPTS):
-        raw = session.ask(detail_dialogue(shot), DETAIL_SHAPE, max_tokens=_TOKENS, salt=101 * index + attempt)
-        detail = read_line(raw, limit=_CHARACTERS)
+        start = start_of(shot.scene, shot.size, plan.seed + index + attempt)
+        dialogue = detail_dialogue(shot, start)
+        raw = session.ask(dialogue, DETAIL_SHAPE, max_tokens=_TOKENS, salt=101 * index + attempt)
+        rest = cut_to(raw.strip(), DETAIL_CHARACTERS - 4)  # the grammar ends longer ones where it must
+        detail = read_line(f"{start} {rest}") if rest else ""
         fault = fault_of(detail, scene=f"{shot.scene}. {shot.view}", others=others)
         if fault < least:
             best, least = detail, fault

@@ -9,7 +9,7 @@ import json
 
 from localvid.llm.chat import FIELD_SEPARATOR, Choice, Shape, Text
 
-_PLAIN_FIRST = "[A-Z]"
+_PLAIN_FIRST = "[A-Za-z]"
 _PLAIN_REST = "[A-Za-z ,'-]"
 _FIRST = r"""[^\x00-\x20|"<>{}\[\]()*#_/\\:;.,!?-]"""
 _REST = r"""[^\x00-\x1f|"<>{}\[\]()*#_/\\:]"""

@@ -85,6 +85,20 @@ PEOPLE = word_set(
 )
 """Who should not walk into a scene that mentions nobody."""
 
+PERSONS = PEOPLE - word_set(
+    "he she him her his hers they them their himself herself people figure figures crowd crowds person"
+)
+"""Of them, those who should not walk into a scene that mentions somebody else."""
+
+CREATURES = word_set(
+    """
+    creature creatures beast monster animal animals wolf wolves fox foxes lion lions tiger jaguar bear bears
+    horse horses dog dogs cat cats hawk eagle eagles owl raven dragon dragons deer snake snakes monkey
+    elephant whale sailboat spaceship
+    """
+)
+"""What a small model lets loose in any scene."""
+
 _SOMEBODY = word_set(
     """
     astronaut knight samurai dancer dancers wedding bride groom match race market street city crowd
@@ -100,18 +114,24 @@ UNSEEN = word_set(
     sound sounds scent smell smells aroma fragrance whisper hum music taste history symbol testament
     invented echo echoes echoing clang voice voices heard word seem seems appear appears memory memories
     dream dreams reminder story tale known called means represents future past journey soul secret
-    secrets mystery essence power pride sense feeling feelings hope
+    secrets mystery essence power pride sense feeling feelings hope hear hears heard roar roars melody song
+    laughter joy sorrow sadness melancholy emotion emotions curiosity fear determination moment moments beauty
+    luxury life lives world thousand thousands century centuries poem solitude compared performance strangers
+    warning danger peace love loss age ages promise spirit spirits magic
     """
 )
 """What no picture shows."""
 
-PAST = word_set("was were had been became used would could once")
+PAST = word_set(
+    "was were had been became used would could once looked sat stood came went said made gave took"
+)
 """Signs that a sentence tells rather than shows."""
 
 META = word_set(
     """
     camera scene film movie shot shots viewer viewers screen prompt storyboard story image photo picture
-    you your yours we our us i my me instructions system text describe description director
+    you your yours we our us i my me seen visible shown sight instructions system text describe
+    description director
     """
 )
 """Words about the film rather than in it, and words that address somebody."""
@@ -284,13 +304,13 @@ DETAILS: dict[str, dict[str, str]] = {
 """Kind of place → what may be seen there in a shot of each size."""
 
 GENERIC_DETAILS: dict[str, str] = {
-    "wide": "The whole place lies open in one view.",
-    "full": "Everything that belongs to the scene stands together in the frame.",
-    "medium": "What matters stands in the middle, the rest falls back.",
-    "close": "Texture and light fill the frame.",
-    "low": "It stands tall against what is behind it.",
-    "high": "From above, shapes and paths form a pattern.",
-    "detail": "One small thing is sharp, all else is soft.",
+    "wide": "Open space lies around it, and the light falls from one side.",
+    "full": "Its whole outline stands clear against the ground behind.",
+    "medium": "Light from one side draws a bright edge along it.",
+    "close": "Fine lines and textures stand out in soft light.",
+    "low": "It stands tall against the light above.",
+    "high": "Its shadow draws a long shape on the ground.",
+    "detail": "One small thing is sharp, all else melts into soft colours.",
 }
 
 

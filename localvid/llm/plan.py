@@ -112,7 +112,7 @@ def plan_board(prompt: str, *, num_shots: int, seed: int) -> BoardPlan:
         style=style or _style_for(words),
         style_is_asked=bool(style),
         characters=characters_of(scenes),
-        setting=setting_of(words),
+        setting=setting_of(scenes[0], time=time_phrase(words)),
         seed=seed,
         shortened=shortened,
         shots=tuple(

@@ -21,16 +21,18 @@ _DETAIL_SYSTEM = (
 _DETAIL_EXAMPLES = (
     (
         "Wide shot: A wheat field on a windy morning.",
-        "Ripe stalks bend in long waves, and the shadows of small clouds glide over the hills.",
+        "In the distance, the shadows of small clouds glide over golden hills.",
     ),
     (
         "Close-up: An old violin in a quiet attic.",
-        "Golden dust glitters in a thin ray of light above the cracked brown wood.",
+        "Soft light falls on the cracked brown wood and the dust between the strings.",
     ),
 )
 
-DETAIL_SHAPE = Shape(lines=((Text(min_characters=22, max_characters=132, plain=True),),))
-"""One English sentence of plain words: no digits, quotes, brackets, addresses or markup."""
+DETAIL_CHARACTERS = 100
+"""A small model goes astray in longer sentences."""
+DETAIL_SHAPE = Shape(lines=((Text(min_characters=14, max_characters=DETAIL_CHARACTERS, plain=True),),))
+"""The rest of an English sentence of plain words: no digits, quotes, brackets, addresses or markup."""
 
 
 def detail_examples() -> tuple[str, ...]:
@@ -38,16 +40,17 @@ def detail_examples() -> tuple[str, ...]:
     return tuple(answer for _, answer in _DETAIL_EXAMPLES)
 
 
-def detail_dialogue(shot: ShotPlan) -> tuple[Turn, ...]:
-    """One shot by itself; the answer begins with the shot's own words, so that it stays with them.
+def detail_dialogue(shot: ShotPlan, start: str) -> tuple[Turn, ...]:
+    """One shot by itself; the answer begins with the shot's own words, so that it stays with them, and with
+    the first words of the sentence that is wanted.
 
     For small models: they see no earlier shot, because they would write it again.
     """
     dialogue: list[Turn] = [("system", _DETAIL_SYSTEM)]
     for question, answer in _DETAIL_EXAMPLES:
         dialogue += [("user", question), ("assistant", f"{question} {answer}")]
-    start = f"{shot.size}: {shot.view}."
-    return (*dialogue, ("user", start), ("assistant", start))
+    shown = f"{shot.size}: {shot.view}."
+    return (*dialogue, ("user", shown), ("assistant", f"{shown} {start}"))
 
 
 # --- large models: the film in steps -----------------------------------------------------------------

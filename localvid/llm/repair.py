@@ -9,14 +9,17 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from itertools import pairwise
 
 from localvid.llm.chat import without_thoughts
 from localvid.llm.lexicon import (
     CONTRADICTIONS,
+    CREATURES,
     FIRST_PERSON,
     META,
     PAST,
     PEOPLE,
+    PERSONS,
     STOPWORDS,
     UNSEEN,
     mentions_somebody,
@@ -84,7 +87,7 @@ def _mended(text: str, limit: int) -> str:
     if not any(char.isalnum() for char in text):
         return ""
     text = text[:1].upper() + text[1:]
-    text = re.sub(r"[.!?]{2,}$", ".", text)
+    text = re.sub(r"[\s,;:.!?-]+[.!?]$", ".", text)
     return text if text[-1] in f".!?{_ENDS}" else f"{text}."
 
 
@@ -133,7 +136,13 @@ def fault_of(detail: str, *, scene: str, others: Sequence[str]) -> float:
         return UNUSABLE
     if words[-1] in STOPWORDS or _contradicts(words, scene, others):  # cut off, or at another time of day
         return UNUSABLE
-    strangers = 0 if mentions_somebody(scene) else len(set(words) & (PEOPLE - known))
+    if _names_unknown(detail, scene) or any(one == other for one, other in pairwise(words)):
+        return UNUSABLE
+    known |= {_stem(word) for word in known}
+    somebody = mentions_somebody(scene)
+    strangers = 0 if somebody else len(set(words) & (PEOPLE - known))
+    company = len(set(words) & (PERSONS - known)) if somebody else 0
+    creatures = sum(_stem(word) not in known for word in set(words) & (CREATURES - known))
     unseen = len(set(words) & (UNSEEN - known))
     same_start = sum(words[:3] == words_of(other)[:3] for other in others)
     told = len(set(words) & PAST)
@@ -142,13 +151,23 @@ def fault_of(detail: str, *, scene: str, others: Sequence[str]) -> float:
     off_topic = not (there & here or says_scene(detail, scene))
     new_time = time_of_day(scene) is None and time_of_day(detail) is not None
     borrowed = sum(max(0, len(new & _content(other)) - 2) for other in others)
+    content = [word for word in words if word not in STOPWORDS]
+    repeated = len(content) - len(set(map(_stem, content)))
     short = len(words) < 8
     return (
-        3.0 * strangers
-        + 2.0 * unseen
+        3.0 * (strangers + unseen)
+        + 2.0 * creatures
         + 1.5 * same_start
-        + 1.0 * (told + len(elsewhere) + new_time + borrowed + short)
+        + 1.0 * (repeated + company + told + len(elsewhere) + new_time + borrowed + short)
         + 0.75 * off_topic
+    )
+
+
+def _names_unknown(detail: str, scene: str) -> bool:
+    """Whether it names somebody or some place by a proper name that the scene does not."""
+    return any(
+        word[:1].isupper() and word not in scene and word.lower() not in scene.lower()
+        for word in detail.split()[1:]
     )
 
 

@@ -38,6 +38,7 @@ _STEP = re.compile(
     r",?\s+(?:and\s+then|then|after\s+that|afterwards|later|finally|suddenly)\s*,?\s+", re.IGNORECASE
 )
 _CLAUSE = re.compile(r",\s+(?:and\s+|while\s+|as\s+)?|[，、،]\s*|(?<=[^\x00-\x7f]),")
+_PARTICIPLE = re.compile(r"(?:filmed|seen|shot|lit|set|told|surrounded|covered|followed)\b", re.IGNORECASE)
 _MIN_CLAUSE_WORDS = 4
 
 
@@ -72,7 +73,10 @@ def _parts(words: str, num_shots: int) -> list[str]:
 
 
 def _is_long(clause: str) -> bool:
-    """Whether a clause can stand alone. Scripts without spaces are counted by characters."""
+    """Whether a clause can stand alone: it is long, and begins with no participle. Scripts without spaces are
+    counted by characters."""
+    if _PARTICIPLE.match(clause):
+        return False
     return len(clause.split()) >= _MIN_CLAUSE_WORDS or (
         " " not in clause and len(clause) >= 2 * _MIN_CLAUSE_WORDS and not clause.isascii()
     )
@@ -167,7 +171,11 @@ _ASKED_SIZES = (
     (re.compile(r"\b(?:extreme close-?up|macro)(?: shot)?\b(?: of)?", re.I), Size.DETAIL),
     (re.compile(r"\bclose[- ]?up(?: shot)?\b(?: of)?", re.I), Size.CLOSE),
     (
-        re.compile(r"\b(?:aerial|drone|bird'?s[- ]eye|high[- ]angle)(?: shot| view)\b(?: of)?", re.I),
+        re.compile(
+            r",?\s*\b(?:filmed|seen|shot) from (?:the air|above)\b|"
+            r"\b(?:aerial|drone|bird'?s[- ]eye|high[- ]angle)(?: shot| view)\b(?: of)?",
+            re.I,
+        ),
         Size.HIGH,
     ),
     (re.compile(r"\blow[- ]angle(?: shot| view)?\b(?: of)?", re.I), Size.LOW),

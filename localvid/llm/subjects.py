@@ -28,7 +28,7 @@ _MAX_SUBJECT_WORDS = 7
 
 class Clause(Frozen):
     """`subject` as it stands ("A red fox"); `predicate` from the verb on, "" where there is none;
-    `place` the words from the first preposition that tells where, "" where there is none."""
+    `place` the words that tell where it is ("on a ridge"), "" where there are none."""
 
     subject: str
     predicate: str = ""
@@ -38,7 +38,14 @@ class Clause(Frozen):
     @property
     def action(self) -> str:
         """The predicate without where and when: "crosses a snowy forest"."""
-        return _TIME.sub("", self.predicate).split(self.place or "\0")[0].strip(" ,;")
+        words = _TIME.sub("", self.predicate)
+        place = _PLACE.search(words)
+        return (words[: place.start()] if place else words).strip(" ,;")
+
+    @property
+    def head(self) -> str:
+        """The subject in a word: "the fox"."""
+        return _head(self.named)
 
     @property
     def named(self) -> str:
@@ -56,14 +63,32 @@ _TIMES = (
     r"evening|afternoon)"
 )
 _TIME = re.compile(
-    rf"\s*,?\s*\b(?:(?:at|before|after|by)\s+{_TIMES}|in\s+the\s+(?:early\s+|late\s+)?{_TIMES})\b",
+    rf"\s*,?\s*\b(?:(?:at|before|after|by)\s+{_TIMES}|in\s+the\s+(?:early\s+|late\s+)?{_TIMES})\b"
+    r"(?=\s*(?:[,.;]|$)|\s+(?:in|on|at|and|with|as|while|over|under|by)\b)",
     re.IGNORECASE,
 )
 _PLACE = re.compile(
-    r"\b((?:in|on|at|across|through|over|under|along|above|behind|inside|near|between|down|against|beneath|"
-    r"into|onto)\s+(?:the|an?|his|her|its|their)?\s*[\w' -]+)",
+    r"\b(in|on|at|across|through|over|under|along|above|behind|inside|near|between|down|against|beneath|into|onto)"
+    r"\s+(?!front\b)((?:the|an?|his|her|its|their)?\s*[\w' -]+?)"
+    r"(?=\s+(?:and|with|while|as|where|during)\b|[,.;]|$)",
     re.IGNORECASE,
 )
+_RESTING = {"across": "in", "through": "in", "into": "in", "along": "on", "down": "on", "onto": "on"}
+"""Where something goes → where it is."""
+
+
+def _head(subject: str) -> str:
+    """ "the old lighthouse keeper" → "the keeper", "the caravan of camels" → "the caravan"."""
+    words = subject.partition(" of ")[0].split()
+    return " ".join([words[0], words[-1]]) if len(words) > 2 and words[0] == "the" else " ".join(words)
+
+
+def _place(words: str) -> str:
+    match = _PLACE.search(_TIME.sub("", words))
+    if match is None:
+        return ""
+    where = match.group(1).lower()
+    return f"{_RESTING.get(where, where)} {match.group(2).strip()}"
 
 
 def read_clause(text: str) -> Clause | None:
@@ -78,11 +103,10 @@ def read_clause(text: str) -> Clause | None:
     if not 0 < at <= _MAX_SUBJECT_WORDS or (at == 1 and first in _SINGULAR | _PLURAL | {"the"}):
         return None
     verb = at < len(words) and words[at].lower() not in _PREPOSITIONS and not words[at - 1].endswith(",")
-    place = _PLACE.search(_TIME.sub("", " ".join(words[at:])))
     return Clause(
         subject=" ".join(words[:at]).strip(" ,;"),
         predicate=" ".join(words[at:]) if verb else "",
-        place=place.group(1).split(",")[0].strip() if place else "",
+        place=_place(" ".join(words[at:])),
         plural=plural,
     )
 
@@ -142,18 +166,23 @@ def _cut(text: str) -> list[str]:
     return [*parts, text[start:]]
 
 
+_LED = re.compile(r"^(inside|behind|above|below|around|near|beside|under|over|in|on)\s+it\b", re.IGNORECASE)
+
+
 def with_names(texts: list[str]) -> list[str]:
-    """Texts whose leading "he", "she", "it" or "they" is replaced by whom it stands for."""
+    """Texts whose leading "he", "she", "it" or "they" is replaced by whom it stands for, also after a
+    preposition ("inside it")."""
     known: list[Clause] = []
     named = []
     for text in texts:
+        text = _LED.sub(lambda match: f"{match.group(1)} {_meant('it', known) or 'it'}", text)
         pronoun, _, rest = text.partition(" ")
         name = _meant(pronoun.lower(), known)
         if name and rest:
             text = f"{name[:1].upper()}{name[1:]} {rest}"
         else:
             clause = read_clause(text)
-            if clause is not None and clause.predicate:
+            if clause is not None:
                 known.append(clause)
         named.append(text)
     return named

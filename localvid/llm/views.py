@@ -7,9 +7,11 @@ other languages by a phrase of their own; languages that are not listed by the s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from localvid.llm.languages import JOINERS, PHRASES, language_of
+from localvid.llm.lexicon import time_of_day, topics_of
 from localvid.llm.scenes import Size
 from localvid.llm.subjects import Clause, read_clause
 
@@ -42,12 +44,11 @@ def _side(scene: str, size: Size, time: str) -> str:
     clause = read_clause(scene)
     if clause is None:
         return scene
-    place = clause.place if clause.place.lower() != time else ""
     view = _SEEN[size].format(
         subject=clause.named,
         action=f" {clause.action}" if clause.action else "",
-        place=f" {place}" if place else "",
-        time=f" {time}" if time else "",
+        place=f" {clause.place}" if clause.place else "",
+        time=f" {time}" if time and time_of_day(clause.place) is None else "",
     )
     return view[:1].upper() + view[1:]
 
@@ -61,11 +62,35 @@ def characters_of(scenes: Sequence[str]) -> str:
     return "; ".join(clause.subject[:1].lower() + clause.subject[1:] for clause in found.values())[:300]
 
 
-def setting_of(words: str) -> str:
-    """The prompt's place, in its own words; empty where there is none that the rules see."""
-    clause = read_clause(words)
+def setting_of(scene: str, *, time: str) -> str:
+    """Where and when, in the scene's own words; empty where the rules see neither."""
+    clause = read_clause(scene)
     if clause is None:
-        return ""
-    return (clause.place or ("" if clause.predicate else clause.subject[:1].lower() + clause.subject[1:]))[
-        :300
-    ]
+        return time
+    place = clause.place
+    if not place and topics_of(clause.action or clause.subject):
+        place = _OBJECT_END.split(clause.action.partition(" ")[2] if clause.predicate else clause.subject)[0]
+    setting = f"{place} {time}" if time and time_of_day(place) is None else place
+    return (setting[:1].lower() + setting[1:]).strip()[:300]
+
+
+_OBJECT_END = re.compile(r",|;|\s+(?:and|during|while|with)\b")
+
+_STARTS: dict[Size, tuple[str, ...]] = {
+    Size.WIDE: ("In the distance,", "All around,", "Far away,", "On one side,"),
+    Size.FULL: ("On both sides,", "Close by,", "On the ground,"),
+    Size.MEDIUM: ("Behind {subject},", "In front of {subject},", "Beside {subject},"),
+    Size.CLOSE: ("Soft light rests on", "A thin shadow crosses", "Light glides over"),
+    Size.LOW: ("Above {subject},", "High above,", "Overhead,"),
+    Size.HIGH: ("Far below,", "Around {subject},", "On the ground,"),
+    Size.DETAIL: ("Tiny", "Fine", "Small"),
+}
+
+
+def start_of(scene: str, size: Size, turn: int) -> str:
+    """The words that a detail of the shot begins with: what lies there for a camera so placed; another for
+    each turn. A small model that begins by itself tells tales; one that is to say what lies behind something
+    shows it."""
+    clause = read_clause(scene)
+    starts = [start for start in _STARTS[size] if clause or "{" not in start] or ["Close by,", "Nearby,"]
+    return starts[turn % len(starts)].format(subject=clause.head if clause else "")

@@ -89,11 +89,12 @@ def test_thoughts_are_no_part_of_an_answer(raw: str, answer: str) -> None:
 
 def test_the_detail_answer_begins_with_the_view() -> None:
     plan = plan_board("A red fox crosses a forest at dawn", num_shots=3, seed=1)
-    assert prompts.detail_dialogue(plan.shots[0])[-1] == (
+    wide, _, close = plan.shots
+    assert prompts.detail_dialogue(wide, "Far away,")[-1] == (
         "assistant",
-        "Wide shot: A red fox crosses a forest at dawn.",
+        "Wide shot: A red fox crosses a forest at dawn. Far away,",
     )
-    assert prompts.detail_dialogue(plan.shots[2])[-1] == ("assistant", "Close-up: The red fox at dawn.")
+    assert prompts.detail_dialogue(close, "Fine")[-1] == ("assistant", "Close-up: The red fox at dawn. Fine")
 
 
 def test_the_steps_of_a_film_share_their_beginning() -> None:
@@ -127,7 +128,7 @@ def test_a_grammar_follows_its_shape() -> None:
     assert grammar.startswith('root ::= " " line')
     assert '"pan left" | "a \\"b\\""' in grammar
     assert "{4,8}" in grammar
-    assert '[A-Z] [A-Za-z ,\'-]{1,7} "."' in grammar
+    assert '[A-Za-z] [A-Za-z ,\'-]{1,7} "."' in grammar
     assert grammar_of(shape, leading_space=False).startswith("root ::= line")
 
 
