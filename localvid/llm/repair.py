@@ -20,6 +20,7 @@ from localvid.llm.lexicon import (
     PAST,
     PEOPLE,
     PERSONS,
+    SKY,
     STOPWORDS,
     UNSEEN,
     mentions_somebody,
@@ -45,6 +46,7 @@ _LABEL = re.compile(
     r"aerial|establishing)\s+shot)\s*[:,.-]\s*",
     re.IGNORECASE,
 )
+_BELOW = (["far", "below"], ["on", "the"], ["down", "there"])
 _ENDS = "。！？؟।…"
 
 
@@ -127,39 +129,46 @@ def fault_of(detail: str, *, scene: str, others: Sequence[str]) -> float:
     `others` are sentences that it must not repeat. Word lists are English; they find nothing to blame in
     other languages.
     """
-    words = words_of(detail)
-    known = set(words_of(scene))
+    if _is_ruled_out(detail, scene, others):
+        return UNUSABLE
+    words, known = words_of(detail), set(words_of(scene))
     new = _content(detail) - known
-    if len(words) < 5 or len(new) < 2 or is_duplicate(detail, [*others, scene]):
-        return UNUSABLE
-    if set(words) & (META - known) or FIRST_PERSON.search(detail) or _stutters(words):
-        return UNUSABLE
-    if words[-1] in STOPWORDS or _contradicts(words, scene, others):  # cut off, or at another time of day
-        return UNUSABLE
-    if _names_unknown(detail, scene) or any(one == other for one, other in pairwise(words)):
-        return UNUSABLE
     known |= {_stem(word) for word in known}
-    somebody = mentions_somebody(scene)
-    strangers = 0 if somebody else len(set(words) & (PEOPLE - known))
-    company = len(set(words) & (PERSONS - known)) if somebody else 0
-    creatures = sum(_stem(word) not in known for word in set(words) & (CREATURES - known))
-    unseen = len(set(words) & (UNSEEN - known))
-    same_start = sum(words[:3] == words_of(other)[:3] for other in others)
-    told = len(set(words) & PAST)
+    content = [_stem(word) for word in words if word not in STOPWORDS]
     here, there = set(topics_of(scene)), set(topics_of(detail))
-    elsewhere = there - here - {"night"}
-    off_topic = not (there & here or says_scene(detail, scene))
-    new_time = time_of_day(scene) is None and time_of_day(detail) is not None
-    borrowed = sum(max(0, len(new & _content(other)) - 2) for other in others)
-    content = [word for word in words if word not in STOPWORDS]
-    repeated = len(content) - len(set(map(_stem, content)))
-    short = len(words) < 8
+    somebody = mentions_somebody(scene)
+    strangers = set(words) & ((PERSONS if somebody else PEOPLE) - known)
+    creatures = [word for word in set(words) & CREATURES if _stem(word) not in known]
     return (
-        3.0 * (strangers + unseen)
-        + 2.0 * creatures
-        + 1.5 * same_start
-        + 1.0 * (repeated + company + told + len(elsewhere) + new_time + borrowed + short)
-        + 0.75 * off_topic
+        3.0 * len(set(words) & (UNSEEN - known))
+        + (1.0 if somebody else 3.0) * len(strangers)
+        + 2.0 * len(creatures)
+        + 1.5 * sum(words[:3] == words_of(other)[:3] for other in others)
+        + 1.5 * (len(content) - len(set(content)))  # said twice
+        + 1.0 * sum(max(0, len(new & _content(other)) - 2) for other in others)  # borrowed
+        + 1.0 * len(set(words) & PAST)
+        + 1.0 * len(there - here - {"night"})  # elsewhere
+        + 1.0 * (time_of_day(scene) is None and time_of_day(detail) is not None)
+        + 1.0 * (words[:2] in _BELOW and bool(set(words) & SKY))
+        + 1.0 * (len(words) < 8)
+        + 0.3 * max(0, len(set(content) & set(map(_stem, _content(scene)))) - 1)
+    )
+
+
+def _is_ruled_out(detail: str, scene: str, others: Sequence[str]) -> bool:
+    """Whether it is nothing, or said already, cut off, at another time of day, about the film or the viewer,
+    runs in circles, or names somebody unknown."""
+    words, known = words_of(detail), set(words_of(scene))
+    return (
+        len(words) < 5
+        or len(_content(detail) - known) < 2
+        or is_duplicate(detail, [*others, scene])
+        or bool(set(words) & (META - known))
+        or FIRST_PERSON.search(detail) is not None
+        or _stutters(words)
+        or words[-1] in STOPWORDS
+        or _contradicts(words, scene, others)
+        or _names_unknown(detail, scene)
     )
 
 
@@ -188,9 +197,10 @@ def _light(text: str) -> str | None:
 
 
 def _stutters(words: Sequence[str]) -> bool:
-    """Whether content words come again and again, as when a small model runs in circles."""
+    """Whether words come again and again, as when a small model runs in circles."""
     content = [word for word in words if word not in STOPWORDS]
-    return len(content) >= 4 and len(set(content)) < 0.75 * len(content)
+    again = len(content) >= 4 and len(set(content)) < 0.75 * len(content)
+    return again or any(one == other for one, other in pairwise(words))
 
 
 def _content(text: str) -> set[str]:

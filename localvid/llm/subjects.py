@@ -78,9 +78,11 @@ _RESTING = {"across": "in", "through": "in", "into": "in", "along": "on", "down"
 
 
 def _head(subject: str) -> str:
-    """ "the old lighthouse keeper" → "the keeper", "the caravan of camels" → "the caravan"."""
+    """ "the old keeper" → "the keeper", "the knight and the dragon" → "them", "Coral reef" → "it"."""
     words = subject.partition(" of ")[0].split()
-    return " ".join([words[0], words[-1]]) if len(words) > 2 and words[0] == "the" else " ".join(words)
+    if "and" in words:
+        return "them"
+    return f"the {words[-1]}" if words[0] == "the" else "it"
 
 
 def _place(words: str) -> str:

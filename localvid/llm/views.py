@@ -77,12 +77,12 @@ def setting_of(scene: str, *, time: str) -> str:
 _OBJECT_END = re.compile(r",|;|\s+(?:and|during|while|with)\b")
 
 _STARTS: dict[Size, tuple[str, ...]] = {
-    Size.WIDE: ("In the distance,", "All around,", "Far away,", "On one side,"),
+    Size.WIDE: ("In the distance,", "All around,", "Far away,", "Behind it all,"),
     Size.FULL: ("On both sides,", "Close by,", "On the ground,"),
     Size.MEDIUM: ("Behind {subject},", "In front of {subject},", "Beside {subject},"),
-    Size.CLOSE: ("Soft light rests on", "A thin shadow crosses", "Light glides over"),
-    Size.LOW: ("Above {subject},", "High above,", "Overhead,"),
-    Size.HIGH: ("Far below,", "Around {subject},", "On the ground,"),
+    Size.CLOSE: ("Soft light rests on", "Light glides over", "Light gleams on"),
+    Size.LOW: ("High above,", "Overhead,", "Up there,"),
+    Size.HIGH: ("Far below,", "On the ground,", "Down there,"),
     Size.DETAIL: ("Tiny", "Fine", "Small"),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from localvid.schemas.base import MAX_PROMPT_CHARACTERS, MAX_STORYBOARD_SHOTS, Frozen, Seed
+
+_SMALL = frozenset({"the", "and", "with", "two", "old", "young", "its", "her", "his"})
+"""Words that name nobody."""
 
 
 class Camera(StrEnum):
@@ -140,6 +144,21 @@ class Storyboard(Frozen):
                     f"shots.{index}: continue_from_previous and reference_image both name the first frame"
                 )
         return self
+
+    def look_of(self, index: int) -> str:
+        """What the painter of shot `index` (from 0) is told beside its description: those characters that the
+        description names by a word of theirs (semicolons part them), the setting unless it stands in the
+        description, and the style."""
+        said = self.shots[index].description.lower()
+        words = set(re.findall(r"\w{3,}", said))
+        named = [
+            character.strip()
+            for character in self.characters.split(";")
+            if words & set(re.findall(r"\w{3,}", character.lower())) - _SMALL
+            and character.strip().lower() not in said
+        ]
+        setting = "" if self.setting.lower() in said else self.setting
+        return ", ".join(filter(None, [*named, setting, self.style]))
 
     def with_shot(self, index: int, **changes: object) -> Storyboard:
         """The same storyboard with fields of shot `index` (from 0) replaced and validated anew."""

@@ -130,3 +130,20 @@ def test_a_manifest_names_no_file_outside_its_repository(path: str) -> None:
 )
 def test_prompts_in_any_script_keep_their_words(text: str, cleaned: str) -> None:
     assert clean_prompt(text) == cleaned
+
+
+def test_the_painter_is_told_what_the_shots_share() -> None:
+    board = Storyboard(
+        characters="a red fox with a torn ear; an old keeper",
+        setting="a pine wood at night",
+        style="ink",
+        shots=(
+            Shot(description="Close-up: The fox wakes."),
+            Shot(description="Wide shot: A pine wood at night, snow."),
+            Shot(description="The keeper waits."),
+        ),
+    )
+    assert board.look_of(0) == "a red fox with a torn ear, a pine wood at night, ink"
+    assert board.look_of(1) == "ink"
+    assert board.look_of(2) == "an old keeper, a pine wood at night, ink"
+    assert Storyboard(shots=(Shot(description="A door."),)).look_of(0) == ""
