@@ -49,7 +49,11 @@ def record_parameters(record: FilmRecord) -> dict[str, Any]:
     parameters = record.model_dump(mode="json", exclude={"notices"})  # these are of the making
     if parameters["options"]["duration_seconds"] is None:
         del parameters["options"]["duration_seconds"]
-    for shot in parameters["storyboard"]["shots"]:
+    storyboard = parameters["storyboard"]
+    for name in ("characters", "setting"):
+        if not storyboard[name]:
+            del storyboard[name]
+    for shot in storyboard["shots"]:
         if shot["camera_speed"] == CameraSpeed.NORMAL:
             del shot["camera_speed"]
     return parameters

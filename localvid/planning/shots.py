@@ -100,7 +100,7 @@ def _clip_request(
     request = VideoRequest(
         model_id=video.id,
         description=shot.description,
-        style=storyboard.style,
+        style=storyboard.look_of(index),
         camera=shot.camera,
         camera_speed=shot.camera_speed,
         energy=shot.energy,

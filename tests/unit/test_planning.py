@@ -412,3 +412,11 @@ def test_a_manifests_settings_are_part_of_the_keys() -> None:
     quick = PAINTER.model_copy(update={"settings": {"num_inference_steps": 1}})
     made = changed(plan(video=DIFFUSION, painter=PAINTER), plan(video=DIFFUSION, painter=quick))
     assert [kind for kind, _ in made].count(StepKind.KEYFRAME) == 3
+
+
+def test_the_characters_and_the_setting_are_carried_into_every_shot_that_needs_them() -> None:
+    shots = (Shot(description="The fox wakes."), Shot(description="An empty clearing at night."))
+    board = Storyboard(shots=shots, characters="a red fox with a torn ear", setting="at night", style="ink")
+    film = plan(board, video=DIFFUSION, painter=PAINTER)
+    looks = [shot.keyframe_request.style for shot in film.shots if shot.keyframe_request is not None]
+    assert looks == ["a red fox with a torn ear, at night, ink", "ink"]
