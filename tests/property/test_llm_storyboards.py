@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 from localvid.llm.outline import OutlineWriter, outline_description
 from localvid.llm.plan import make_storyboard, plan_board
 from localvid.llm.repair import fault_of, read_line, similarity
+from localvid.llm.scenes import Size
+from localvid.llm.subjects import split_actions, with_names
+from localvid.llm.views import start_of, views_of
 from localvid.schemas import Storyboard, clean_prompt
 
 anything = st.text(max_size=600)
@@ -89,3 +92,21 @@ def test_similarity_is_a_share(first: str, second: str) -> None:
     assert 0 <= similarity(first, second) <= 1
     assume(first)
     assert similarity(first, first) == 1
+
+
+words = st.lists(
+    st.sampled_from(["a", "the", "two", "of", "and", "in", "on", "fox", "runs", "it", "it,", ",", "fish"]),
+    max_size=12,
+).map(" ".join)
+
+
+@settings(deadline=None, max_examples=300)
+@given(texts=st.lists(anything | words, min_size=1, max_size=4), turn=st.integers(0, 2**33))
+def test_any_text_has_views(texts: list[str], turn: int) -> None:
+    scenes = [action for text in texts for action in split_actions(text)]
+    named = with_names(scenes)
+    assert len(named) == len(scenes)
+    views = views_of([named[0]] * len(Size), list(Size), time="at night")
+    assert views[0] == named[0]
+    for size in Size:
+        assert start_of(named[0], size, turn)
