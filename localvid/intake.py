@@ -5,6 +5,7 @@ After this a job means the same whenever and from wherever it is run: no "auto" 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -208,7 +209,7 @@ def _llm_name(info: ModelInfo, settings: Settings) -> str:
 
 def storyboard_model(storyboard: Storyboard, options: FilmOptions, settings: Settings) -> ModelInfo | None:
     """The model that wrote the storyboard, as far as it is known here; None for a person's."""
-    writer = storyboard.written_by.partition(",")[0]
+    writer = re.split("[,;]", storyboard.written_by, maxsplit=1)[0]
     if not writer:
         return None
     for name in (options.llm, writer):

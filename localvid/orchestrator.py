@@ -115,7 +115,7 @@ class VideoOrchestrator:
             # Without a seed of its own a storyboard means the same film each time it is rendered.
             seed = 0 if seed is None else seed
             storyboard = assign_seeds(storyboard, seed)
-        self.plan(storyboard or ANY_STORYBOARD, options, prompt=prompt)
+        self._plan_ahead(storyboard, options, prompt)
         if seed is None:
             seed = secrets.randbelow(MAX_SEED + 1)
         return self.store.create_job(prompt=prompt, options=options, seed=seed, storyboard=storyboard)
@@ -141,6 +141,12 @@ class VideoOrchestrator:
         storyboard = Storyboard(shots=(UNWRITTEN,) * options.max_shots)
         video = registry.get_model(options.model, self.settings, ModelKind.VIDEO)
         return self.plan(intake.as_long_as_asked(storyboard, options, video.manifest), options)
+
+    def _plan_ahead(self, storyboard: Storyboard | None, options: FilmOptions, prompt: str) -> FilmPlan:
+        """The plan; None for a storyboard that is not written: of shots as long as they will be."""
+        if storyboard is None and options.duration_seconds is not None:
+            return self.plan_unwritten(options)
+        return self.plan(storyboard or ANY_STORYBOARD, options, prompt=prompt)
 
     def preview(
         self,
@@ -255,7 +261,7 @@ class VideoOrchestrator:
             self.settings,
             self.store,
             lease,
-            make_plan=lambda storyboard: self.plan(storyboard, job.options, prompt=job.prompt),
+            make_plan=lambda storyboard: self._plan_ahead(storyboard, job.options, job.prompt),
             on_progress=on_progress,
             on_notice=self._notice,
             stopped=self._stopped,

@@ -37,8 +37,8 @@ ANY_STORYBOARD = Storyboard(shots=(UNWRITTEN,))
 class FilmRun:
     """One run of one job. `film` does everything and returns the finished film's path.
 
-    `make_plan` turns the storyboard into the plan, `on_notice` is told what the user should know, and
-    `stopped` asks for a stop at the next report of progress.
+    `make_plan` turns the storyboard (None: not written yet) into the plan, `on_notice` is told what the user
+    should know, and `stopped` asks for a stop at the next report of progress.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class FilmRun:
         store: Store,
         lease: JobLease,
         *,
-        make_plan: Callable[[Storyboard], FilmPlan],
+        make_plan: Callable[[Storyboard | None], FilmPlan],
         on_progress: OnProgress,
         on_notice: Callable[[str], None],
         stopped: threading.Event,
@@ -79,7 +79,7 @@ class FilmRun:
 
     def _refuse_early(self) -> None:
         """Before a storyboard and keyframes are made for clips that this machine cannot hold."""
-        plan = self._make_plan(self._lease.job.storyboard or ANY_STORYBOARD)
+        plan = self._make_plan(self._lease.job.storyboard)
         missing = (shot.clip_request for shot in plan.shots if self._store.find(shot.clip.key) is None)
         request = next(missing, None)
         if request is not None:
@@ -356,8 +356,8 @@ class _Bar:
             raise JobCancelledError(f"job {job_id} was cancelled", hint=f"localvid resume {job_id}")
         if progress.notice:
             where = f"shot {self._template.shot}: " if self._template.shot else ""
-            self._lease.add_notice(where + progress.notice)
-            self._on_notice(where + progress.notice)
+            if self._lease.add_notice(where + progress.notice):
+                self._on_notice(where + progress.notice)
         done = self._finished + self._weight * progress.fraction
         # Never backwards, though the whole is only known once the storyboard is.
         self._overall = max(self._overall, min(1.0, done / self._total))

@@ -106,6 +106,7 @@ def render(dialogue: Sequence[Turn], form: ChatFormat, *, no_thoughts: bool = Fa
             Piece(text=pending + content, control=False),
             Piece(text=ending, control=True),
         ]
-        rendered.append([piece for piece in pieces if piece.text])
+        if shown := [piece for piece in pieces if piece.text]:
+            rendered.append(shown)
         pending = ""
     return rendered

@@ -89,14 +89,16 @@ class JobLease:
             job_rows.set_values(connection, self.job.id, storyboard=job_rows.to_json(storyboard))
         self.job = self.job.model_copy(update={"storyboard": storyboard})
 
-    def add_notice(self, notice: str) -> None:
-        """Record what a model said of its work; once, however often it is said."""
+    def add_notice(self, notice: str) -> bool:
+        """Record what a model said of its work; False if it had been said before."""
+        notice = _printable(notice)
         if notice in self.job.notices:
-            return
-        notices = (*self.job.notices, _printable(notice))
+            return False
+        notices = (*self.job.notices, notice)
         with self._fenced() as connection:
             job_rows.set_values(connection, self.job.id, notices=json.dumps(notices, ensure_ascii=False))
         self.job = self.job.model_copy(update={"notices": notices})
+        return True
 
     def set_plan(self, step_keys: Sequence[tuple[str, str, str]]) -> None:
         """Record the job's steps as (key, kind, label), in place of those of an earlier plan.

@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from localvid import FilmOptions, Progress, Settings, Shot, Storyboard, VideoJob, VideoOrchestrator, registry
+from localvid import (
+    FilmOptions,
+    Progress,
+    Settings,
+    Shot,
+    Storyboard,
+    VideoJob,
+    VideoOrchestrator,
+    intake,
+    registry,
+)
 from localvid.cli import run
 from localvid.errors import (
     CapabilityError,
@@ -175,6 +185,26 @@ def test_a_redo_that_changes_nothing_that_the_model_reads_is_said(settings: Sett
         assert not any("stays as it is" in notice for notice in notices)
         orchestrator.redo(job.id, shot=2, description="a desert at noon")
     assert any("shot 2 stays as it is" in notice for notice in notices)
+
+
+def test_what_is_checked_before_the_words_are_written_is_as_long_as_asked(
+    orchestrator: VideoOrchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[VideoRequest] = []
+    monkeypatch.setattr(
+        registry, "check_fits", lambda _info, _settings, request, _report: checked.append(request)
+    )
+    options = SMALL.model_copy(update={"num_frames": None, "duration_seconds": 3.0})
+    job = orchestrator.create_job(prompt="a forest at dawn", max_shots=2, options=options)
+    assert orchestrator.execute_job(job.id).storyboard is not None
+    assert [request.num_frames for request in checked] == [12]
+
+
+def test_a_writer_with_a_note_is_known(settings: Settings) -> None:
+    board = BOARD.model_copy(update={"written_by": "llm:smollm2-135m; the model reads English alone"})
+    info = intake.storyboard_model(board, FilmOptions(), settings)
+    assert info is not None
+    assert info.manifest.id == "llm:smollm2-135m"
 
 
 def test_changing_the_transition_runs_the_join_alone(orchestrator: VideoOrchestrator) -> None:

@@ -137,3 +137,9 @@ def test_the_grammar_offers_the_moves_that_suit() -> None:
     grammar = grammar_of(shape, leading_space=False)
     assert '"pan left" | "zoom in"' in grammar
     assert "orbit" not in grammar
+
+
+@pytest.mark.parametrize("form", ChatFormat)
+def test_no_turn_is_empty(form: ChatFormat) -> None:
+    """The child draws from what it has just evaluated: with nothing left to evaluate, from another answer."""
+    assert all(render((("system", "Be brief."), ("user", "A fox.")), form))

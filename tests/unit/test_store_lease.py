@@ -189,13 +189,14 @@ def test_the_storyboard_is_in_the_row_and_in_the_lease(store: Store, job_id: str
 def test_notices_are_kept_once_each_and_outlive_the_lease(store: Store, job_id: str) -> None:
     said = ("shot 1: memory ran out in the decoding", 'shot 2: «é» "quoted"')
     with store.lease(job_id) as lease:
-        for notice in (*said, said[0]):
-            lease.add_notice(notice)
+        assert [lease.add_notice(notice) for notice in (*said, said[0])] == [True, True, False]
         assert lease.job.notices == said
     assert store.get_job(job_id).notices == said
     with store.lease(job_id) as lease:
         lease.add_notice("again")
-    assert store.get_job(job_id).notices == (*said, "again")
+        assert lease.add_notice("a bell\a")
+        assert not lease.add_notice("a bell\a")
+    assert len(store.get_job(job_id).notices) == 4
 
 
 @pytest.mark.parametrize(
