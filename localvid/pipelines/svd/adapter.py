@@ -238,10 +238,8 @@ class _Clip:
         return time.monotonic() - self._started
 
     def record_seconds(self, *, before: float = 0.0) -> None:
-        """Tell how long the whole clip took, `before` included, for later estimates; not if it fell to a
-        lower plan than the one that they are for."""
-        if self._ladder.plan == self._choice.plan:
-            self._choice.record(before + self.seconds)
+        """Tell how long the whole clip took, `before` included, for later estimates."""
+        self._choice.record(self._ladder.plan, before + self.seconds)
 
     def _write(self, latents: torch.Tensor, output: Path, plan: EnginePlan) -> ClipLook:
         look, request, report = ClipLook(), self._request, self._report

@@ -44,8 +44,9 @@ class Choice(NamedTuple):
     """What the plan does that the user did not ask for and should know."""
     remember: Callable[[EnginePlan], None]
     """Takes a lower plan that got through after memory ran out."""
-    record: Callable[[float], None]
-    """Takes the seconds that a whole clip took under the plan."""
+    record: Callable[[EnginePlan, float], None]
+    """Takes the plan that a whole clip ended with and the seconds it took; they count if it is the plan whose
+    seconds were predicted."""
     remember_less_host: Callable[[], None]
     """Called when a clip got through with less host memory after a process was killed for lack of it."""
 
@@ -70,7 +71,7 @@ def choose(
     host = _HostBook(book, _key(info, _HOST, size), usable)
     if device.type != "cuda":
         plan = host.applied(_as_asked(_CPU_PLAN, settings, chunk_frames), on_host=True)
-        return Choice(plan, size, (), lambda _plan: None, lambda _seconds: None, host.remember)
+        return Choice(plan, size, (), lambda _plan: None, lambda _plan, _seconds: None, host.remember)
     name = torch.cuda.get_device_name(device)
     budget = _budget(device, settings)
     planner = ClipPlanner(
@@ -96,8 +97,9 @@ def choose(
     known = book.recall(key, budget_bytes=budget)
     plan = _as_asked(clip.engine, settings, chunk_frames)
 
-    def record(seconds: float) -> None:
-        record_measured(settings.workspace, _measured(clip, name, seconds))
+    def record(made: EnginePlan, seconds: float) -> None:
+        if made == plan:
+            record_measured(settings.workspace, _measured(clip, name, seconds))
 
     return Choice(
         plan=host.applied(lower_of(plan, known) if known else plan, on_host=False),
