@@ -82,6 +82,8 @@ def plan(
         "duration_seconds": duration,
     }
     options = validated_options({name: value for name, value in given.items() if value is not None})
+    if duration is not None and num_frames is not None:
+        raise InvalidRequestError("--duration and --num-frames both say how long", hint="give one of them")
     info = registry.get_model(model, settings)
     _check_model(info)
     num_shots = _num_shots(source, info, options)
@@ -170,6 +172,11 @@ def _num_shots(source: str | None, info: ModelInfo, options: FilmOptions) -> int
         return 1 if options.duration_seconds is None else num_shots_for(options, info.manifest.capabilities)
     path = Path(source)
     if source == "-" or path.suffix.lower() in (".json", ".mp4") or path.is_file():
+        if options.duration_seconds is not None:
+            raise InvalidRequestError(
+                "--duration plans a film that is not written yet, and this storyboard is",
+                hint="give each shot its duration in the file, or leave --duration out",
+            )
         shots = len(read_storyboard(path).storyboard.shots)
         return min(shots, options.max_shots) if "max_shots" in options.model_fields_set else shots
     return num_shots_for(options, info.manifest.capabilities)

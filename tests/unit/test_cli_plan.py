@@ -107,6 +107,7 @@ def test_people_see_memory_margin_and_how_sure_the_time_is(capsys: pytest.Captur
         ([*SMALL, "--vram", "0.5"], "does not fit 0.5 GiB at 128x64 with 2 frames"),
         (["--max-shots", "0", "a storm"], "--max-shots"),
         (["--num-inference-steps", "0"], "--num-inference-steps"),
+        (["--duration", "9s", "--num-frames", "14"], "both say how long"),
     ],
 )
 def test_what_cannot_be_is_refused(
@@ -114,3 +115,12 @@ def test_what_cannot_be_is_refused(
 ) -> None:
     assert run(["plan", *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_length_for_a_storyboard_that_is_written_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    board = tmp_path / "board.json"
+    board.write_text('{"version": 1, "shots": [{"description": "waves"}]}')
+    assert run(["plan", str(board), "--duration", "9s"]) == 2
+    assert "not written yet" in capsys.readouterr().err
