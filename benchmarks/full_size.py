@@ -7,7 +7,8 @@ Parts: one UNet prediction for one clip (half of a guided step), and the decodin
 decodes chunks of 8 frames, which leaves seams; localvid all frames together, under the plan that it has for
 processors, with feature maps in memory and in a file. Each way runs twice, in processes of their own: once
 for its time, with glibc as it comes, and once for its memory, with one that gives back what is freed, which
-costs time. What glibc keeps as it comes is its own and not the run's (docs/svd.md has figures).
+costs time. What glibc keeps as it comes is its own and not the run's (docs/svd.md has figures). `--once`
+takes both from one run with glibc as it comes, for sizes at which a run takes a quarter of an hour.
 
 Peak is resident memory as Linux counts it (VmHWM), set back just before the run; the rise is what the run
 adds to what was there, the weights among that, and what a first, tiny run leaves behind (kernels that are
@@ -120,6 +121,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--num-frames", type=int, default=25)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--model", type=Path, help="a saved pipeline whose architecture is taken instead")
+    parser.add_argument("--once", action="store_true", help="time and memory of one run, glibc as it comes")
     parser.add_argument("--way", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(argv)
@@ -150,7 +152,7 @@ def report(part: str, given: argparse.Namespace) -> None:
             if needed > free:
                 print(f"{way.title:27} not run: it needs {gib(needed)}, {gib(free)} are free", flush=True)
                 continue
-            taken = measure_apart(index, outputs / way.name)
+            taken = measure_apart(index, outputs / way.name, once=given.once)
             first = first or (taken if way.name == "stock" else None)
             apart = distance(outputs / "stock", outputs / way.name) if comparable(way, given) else "–"
             print(line(way, taken, first, predicted) + f"{apart:>11}", flush=True)
@@ -211,18 +213,18 @@ def kibibytes(file: str, name: str) -> int:
 # --- one way -----------------------------------------------------------------------------------------
 
 
-def measure_apart(index: int, output: Path) -> Measured:
-    """In processes of their own, with the options of this one: time and memory apart."""
+def measure_apart(index: int, output: Path, *, once: bool) -> Measured:
+    """In processes of their own, with the options of this one: time and memory apart, unless `once`."""
     command = [sys.executable, __file__, *sys.argv[1:], "--way", str(index), "--output", str(output)]
-    timed, weighed = (
-        Measured(**json.loads(printed.splitlines()[-1]))
-        for printed in (
-            subprocess.run(
-                command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | more
-            ).stdout
-            for more in ({}, MALLOC)
-        )
-    )
+
+    def run(environment: dict[str, str]) -> Measured:
+        printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+        return Measured(**json.loads(printed.stdout.splitlines()[-1]))
+
+    timed = run(dict(os.environ))
+    if once:
+        return timed
+    weighed = run(os.environ | MALLOC)
     return timed._replace(peak_bytes=weighed.peak_bytes, before_bytes=weighed.before_bytes)
 
 
