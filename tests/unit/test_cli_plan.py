@@ -78,13 +78,21 @@ def test_a_film_is_its_shots(capsys: pytest.CaptureFixture[str], tmp_path: Path)
         ((str(board), "--max-shots", "2"), 2),
         (("a storm at sea",), 3),
         (("a storm at sea", "--max-shots", "7"), 7),
-        (("a storm at sea", "--duration", "10s"), 4),
-        (("--duration", "10s"), 4),
         ((), 1),
     ):
         found = document(capsys, *arguments, *SMALL, "--vram", "8")
         assert found["film"]["num_shots"] == num_shots
         assert found["film"]["seconds"] == pytest.approx(num_shots * found["seconds"])
+
+
+@pytest.mark.parametrize("source", [("a storm at sea",), ()])
+def test_a_length_asks_for_as_many_shots_as_it_takes(
+    source: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = ("--width", "128", "--height", "64", "--num-inference-steps", "2")
+    found = document(capsys, *source, "--duration", "10s", *size, "--vram", "8")
+    assert found["film"]["num_shots"] == 4
+    assert found["film"]["seconds"] == pytest.approx(4 * found["seconds"])
 
 
 def test_people_see_memory_margin_and_how_sure_the_time_is(capsys: pytest.CaptureFixture[str]) -> None:
