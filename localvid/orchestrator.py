@@ -42,7 +42,7 @@ from localvid.schemas import (
     explain,
     ignore_progress,
 )
-from localvid.stages import ANY_STORYBOARD, UNWRITTEN, FilmRun
+from localvid.stages import ANY_STORYBOARD, UNWRITTEN, FilmRun, shot_of_notice
 from localvid.store import IMAGES, JobLease, Store
 
 logger = logging.getLogger(__name__)
@@ -241,15 +241,20 @@ class VideoOrchestrator:
             raise InvalidRequestError("say which shot to redo", hint="--shot N, counted from 1")
         if transition is not None:
             options = options.model_copy(update={"transition": transition})
-        plan = self.plan(storyboard, options, prompt=job.prompt)
-        if shot is not None:
-            before = self.plan(job.storyboard, job.options, prompt=job.prompt).shots[shot - 1]
-            if plan.shots[shot - 1].clip.key == before.clip.key:
-                self._notice(
-                    f"shot {shot} stays as it is: what was changed is nothing that "
-                    f"{before.clip_request.model_id} reads"
-                )
-        return self.store.update_job(job.id, storyboard=storyboard, options=options, read_as=job)
+        before = self.plan(job.storyboard, job.options, prompt=job.prompt).shots
+        after = self.plan(storyboard, options, prompt=job.prompt).shots
+        renewed = {
+            new.index + 1 for old, new in zip(before, after, strict=True) if old.clip.key != new.clip.key
+        }
+        if shot is not None and shot not in renewed:
+            self._notice(
+                f"shot {shot} stays as it is: what was changed is nothing that "
+                f"{before[shot - 1].clip_request.model_id} reads"
+            )
+        kept = tuple(notice for notice in job.notices if shot_of_notice(notice) not in renewed)
+        return self.store.update_job(
+            job.id, storyboard=storyboard, options=options, notices=kept, read_as=job
+        )
 
     def stop(self) -> None:
         """Stop whatever `execute_job` is doing at the next safe point; callable from a signal handler."""

@@ -6,6 +6,7 @@ artifacts are all there opens nothing. Every report of progress is also the plac
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -355,9 +356,9 @@ class _Bar:
         if self._lease.cancel_requested():
             raise JobCancelledError(f"job {job_id} was cancelled", hint=f"localvid resume {job_id}")
         if progress.notice:
-            where = f"shot {self._template.shot}: " if self._template.shot else ""
-            if self._lease.add_notice(where + progress.notice):
-                self._on_notice(where + progress.notice)
+            notice = _of_shot(self._template.shot, progress.notice)
+            if self._lease.add_notice(notice):
+                self._on_notice(notice)
         done = self._finished + self._weight * progress.fraction
         # Never backwards, though the whole is only known once the storyboard is.
         self._overall = max(self._overall, min(1.0, done / self._total))
@@ -376,6 +377,16 @@ class _Bar:
     def done(self, *, cached: bool = False) -> None:
         self.report(Progress(step=1, num_steps=1, message=self._template.message, cached=cached))
         self._finished += self._weight
+
+
+def shot_of_notice(notice: str) -> int | None:
+    """The shot (from 1) that a notice kept with a job is about; None: about none alone."""
+    found = re.match(r"shot (\d+): ", notice)
+    return int(found[1]) if found else None
+
+
+def _of_shot(shot: int | None, notice: str) -> str:
+    return f"shot {shot}: {notice}" if shot else notice
 
 
 def _weight(step: Step) -> float:

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from datetime import UTC, datetime, timedelta
@@ -139,6 +140,7 @@ class Store:
         storyboard: Storyboard | None = None,
         options: FilmOptions | None = None,
         seed: int | None = None,
+        notices: tuple[str, ...] | None = None,
         read_as: VideoJob | None = None,
     ) -> VideoJob:
         """Change what is not None of a job that nobody works on; it is pending then, whatever it was.
@@ -153,6 +155,8 @@ class Store:
             values["options"] = job_rows.to_json(options)
         if seed is not None:
             values["seed"] = seed
+        if notices is not None:
+            values["notices"] = json.dumps(notices, ensure_ascii=False)
         with self._database.write() as connection:
             row = job_rows.row_of(connection, job_id)
             if job_rows.is_busy(row, self._temporaries):

@@ -152,6 +152,10 @@ def test_what_a_model_says_of_its_work_stays_with_the_job_and_the_film(
     assert run(["get-job", job.id, "--workspace", str(orchestrator.settings.workspace)]) == 0
     assert notice in " ".join(capsys.readouterr().out.split())
 
+    with_other_seed = orchestrator.redo(job.id, shot=1, seed=7)
+    assert with_other_seed.notices == job.notices
+    assert orchestrator.redo(job.id, shot=2, seed=7).notices == ()
+
 
 def test_redoing_one_shot_leaves_the_others_as_they_were(orchestrator: VideoOrchestrator) -> None:
     job = orchestrator.execute_job(orchestrator.create_job(storyboard=BOARD, options=SMALL).id)

@@ -14,7 +14,7 @@ from localvid.errors import CapabilityError
 from localvid.pipelines.svd.budget.choice import choose, free_disk_bytes, host_bytes
 from localvid.pipelines.svd.budget.ladder import ClipSize, lower_of
 from localvid.pipelines.svd.budget.measured import read_measured
-from localvid.pipelines.svd.plan import Attention, EnginePlan, Weights
+from localvid.pipelines.svd.plan import Attention, DecoderSlices, EnginePlan, Maps, Weights
 from localvid.schemas import ModelInfo
 
 GIB = 2**30
@@ -83,6 +83,23 @@ def test_a_plan_that_got_through_is_taken_until_there_is_more_memory(
     assert choose(info, settings, CUDA, SIZE, **ASKED).plan.weights is Weights.STREAM
     free_bytes["bytes"] *= 2
     assert choose(info, settings, CUDA, SIZE, **ASKED).plan.weights is Weights.RESIDENT
+
+
+@pytest.mark.usefixtures("free_bytes")
+def test_what_the_hosts_memory_lacked_is_not_remembered_of_the_card(
+    info: ModelInfo, settings: Settings
+) -> None:
+    scarce, ample = (settings.model_copy(update={"ram_gib": gib}) for gib in (1.0, 2.0))
+    first = choose(info, scarce, CUDA, SIZE, **ASKED)
+    first.remember(lower_of(first.plan, EnginePlan(decoder=DecoderSlices(maps=Maps.HOST))))
+    first.remember_less_host()
+    starved = choose(info, scarce, CUDA, SIZE, **ASKED)
+    assert starved.plan.decoder.maps is Maps.DISK
+    starved.remember(lower_of(starved.plan, EnginePlan(weights=Weights.STREAM)))
+
+    assert choose(info, scarce, CUDA, SIZE, **ASKED).plan.decoder.maps is Maps.DISK
+    later = choose(info, ample, CUDA, SIZE, **ASKED).plan
+    assert (later.weights, later.decoder.maps) == (Weights.STREAM, Maps.HOST)
 
 
 @pytest.mark.parametrize(

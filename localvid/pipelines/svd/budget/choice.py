@@ -101,11 +101,18 @@ def choose(
         if made == plan:
             record_measured(settings.workspace, _measured(clip, name, seconds))
 
+    def remember(lower: EnginePlan) -> None:
+        # What host memory lacks now is no matter of the card's, and may be free the next time.
+        maps = Maps.HOST if lower.decoder.maps is begun.decoder.maps is Maps.DISK else lower.decoder.maps
+        decoder = lower.decoder.model_copy(update={"maps": maps})
+        book.remember(key, lower.model_copy(update={"decoder": decoder}), budget_bytes=budget)
+
+    begun = host.applied(lower_of(plan, known) if known else plan, on_host=False)
     return Choice(
-        plan=host.applied(lower_of(plan, known) if known else plan, on_host=False),
+        plan=begun,
         size=size,
         notes=clip.notes,
-        remember=lambda lower: book.remember(key, lower, budget_bytes=budget),
+        remember=remember,
         record=record,
         remember_less_host=host.remember,
     )
