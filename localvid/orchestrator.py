@@ -29,6 +29,7 @@ from localvid.errors import (
     StoppedError,
 )
 from localvid.planning import FilmPlan, Step, assign_seeds, plan_film
+from localvid.reporting import shot_of_notice
 from localvid.schemas import (
     MAX_SEED,
     FilmOptions,
@@ -42,7 +43,7 @@ from localvid.schemas import (
     explain,
     ignore_progress,
 )
-from localvid.stages import ANY_STORYBOARD, UNWRITTEN, FilmRun, shot_of_notice
+from localvid.stages import ANY_STORYBOARD, UNWRITTEN, FilmRun
 from localvid.store import IMAGES, JobLease, Store
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,6 @@ artifacts are all there opens nothing. Every report of progress is also the plac
 
 from __future__ import annotations
 
-import re
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from localvid import intake, registry
 from localvid.config import Settings
-from localvid.errors import GenerationFailedError, JobCancelledError, JobInterruptedError
+from localvid.errors import GenerationFailedError
 from localvid.files import as_workspace_error, writing
 from localvid.media.check import check_clip
 from localvid.media.images import fit_image
@@ -23,12 +22,9 @@ from localvid.media.join import join_clips
 from localvid.media.metadata import RECORD
 from localvid.pipelines.base import KeyframePainter, VideoModel
 from localvid.planning import FilmPlan, ShotPlan, Step, StepKind, assign_seeds, storyboard_step
-from localvid.schemas import ModelKind, OnProgress, Progress, Shot, Stage, Storyboard, VideoRequest
+from localvid.reporting import FilmProgress
+from localvid.schemas import ModelKind, OnProgress, Shot, Stage, Storyboard, VideoRequest
 from localvid.store import JobLease, Store
-
-_WEIGHTS = {StepKind.STORYBOARD: 6.0, StepKind.KEYFRAME: 6.0, StepKind.LATENTS: 40.0, StepKind.CLIP: 10.0}
-"""Rough shares of the time that a kind of step takes; 1 for all others. Only the bar depends on them."""
-
 
 UNWRITTEN = Shot(description="unwritten")
 ANY_STORYBOARD = Storyboard(shots=(UNWRITTEN,))
@@ -58,7 +54,7 @@ class FilmRun:
         self._lease = lease
         self._make_plan = make_plan
         self._on_notice = on_notice
-        self._bar = _Bar(lease, on_progress, on_notice, stopped)
+        self._bar = FilmProgress(lease, on_progress, on_notice, stopped)
         self._handed_over: set[str] = set()
         """Keys of the keyframes that clips of this run gave."""
 
@@ -303,94 +299,6 @@ class FilmRun:
             f"shot {shot.index + 1} shows nothing: {finding.detail}",
             hint=f"try another seed: localvid redo {self._lease.job.id} --shot {shot.index + 1}",
         )
-
-
-class _Bar:
-    """Adds stage, shot and the share of the whole film to a model's reports, and stops the work."""
-
-    def __init__(
-        self,
-        lease: JobLease,
-        on_progress: OnProgress,
-        on_notice: Callable[[str], None],
-        stopped: threading.Event,
-    ) -> None:
-        self._lease = lease
-        self._on_progress = on_progress
-        self._on_notice = on_notice
-        self._stopped = stopped
-        # Until the plan is known: a clip for each shot.
-        self._total = _WEIGHTS[StepKind.STORYBOARD] + lease.job.options.max_shots * _WEIGHTS[StepKind.CLIP]
-        self._finished = 0.0
-        self._weight = 0.0
-        self._overall = 0.0
-        self._template = Progress(step=0, num_steps=0)
-
-    def expect(self, plan: FilmPlan) -> None:
-        self._total = _WEIGHTS[StepKind.STORYBOARD] + sum(_weight(step) for step in plan.steps())
-        self._finished = _WEIGHTS[StepKind.STORYBOARD]
-
-    def only(self, step: Step) -> None:
-        """All of the plan but this last step counts as done."""
-        self._finished = self._total - _weight(step)
-
-    def enter(
-        self, stage: Stage, step: Step, *, shot: ShotPlan | None = None, num_shots: int | None = None
-    ) -> None:
-        self._weight = _weight(step)
-        self._template = Progress(
-            step=0,
-            num_steps=0,
-            message=step.label,
-            stage=stage,
-            shot=shot.index + 1 if shot else None,
-            num_shots=num_shots,
-        )
-        self.report(self._template)
-
-    def report(self, progress: Progress) -> None:
-        """Pass a report on; raises JobInterruptedError or JobCancelledError where a stop was asked for."""
-        job_id = self._lease.job.id
-        if self._stopped.is_set():
-            raise JobInterruptedError("stopped at a safe point", hint=f"localvid resume {job_id}")
-        if self._lease.cancel_requested():
-            raise JobCancelledError(f"job {job_id} was cancelled", hint=f"localvid resume {job_id}")
-        if progress.notice:
-            notice = _of_shot(self._template.shot, progress.notice)
-            if self._lease.add_notice(notice):
-                self._on_notice(notice)
-        done = self._finished + self._weight * progress.fraction
-        # Never backwards, though the whole is only known once the storyboard is.
-        self._overall = max(self._overall, min(1.0, done / self._total))
-        self._on_progress(
-            self._template.model_copy(
-                update={
-                    "step": progress.step,
-                    "num_steps": progress.num_steps,
-                    "message": progress.message or self._template.message,
-                    "cached": progress.cached,
-                    "overall": self._overall,
-                }
-            )
-        )
-
-    def done(self, *, cached: bool = False) -> None:
-        self.report(Progress(step=1, num_steps=1, message=self._template.message, cached=cached))
-        self._finished += self._weight
-
-
-def shot_of_notice(notice: str) -> int | None:
-    """The shot (from 1) that a notice kept with a job is about; None: about none alone."""
-    found = re.match(r"shot (\d+): ", notice)
-    return int(found[1]) if found else None
-
-
-def _of_shot(shot: int | None, notice: str) -> str:
-    return f"shot {shot}: {notice}" if shot else notice
-
-
-def _weight(step: Step) -> float:
-    return _WEIGHTS.get(step.kind, 1.0)
 
 
 def _tags(plan: FilmPlan, notices: tuple[str, ...]) -> dict[str, str]:
