@@ -165,3 +165,24 @@ class Storyboard(Frozen):
         shots = list(self.shots)
         shots[index] = Shot.model_validate({**shots[index].model_dump(), **changes})
         return self.model_copy(update={"shots": tuple(shots)})
+
+
+class Revision(Frozen):
+    """A storyboard as an instruction has changed it.
+
+    Shots that the instruction did not touch are the same as before in every field.
+    """
+
+    storyboard: Storyboard
+    origins: tuple[int | None, ...]
+    """For each shot, which of the storyboard before it was (from 0); None: it is new."""
+    film_seconds: float | None = None
+    """How long the film is to be, if the instruction says so; planning, which knows the model, meets it."""
+    notes: tuple[str, ...] = ()
+    """What was decided besides, and what could not be done, one line each."""
+
+    @model_validator(mode="after")
+    def _one_origin_a_shot(self) -> Self:
+        if len(self.origins) != len(self.storyboard.shots):
+            raise ValueError("there must be one origin for each shot")
+        return self
