@@ -254,6 +254,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 _TIMES = "|".join((*TIME_WORDS, "night-time", "day-time"))
+_ONE_THING = r"(?P<new>(?:(?!\band\b)[^,;:]){2,80})"
 _S = r"\s*(?:s|secs?|seconds?)"
 _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     (_pattern(rf"(?:(?:at|by|in)\s+)?(?:the\s+)?(?:early\s+|late\s+)?(?P<time>{_TIMES})"), _time),
@@ -326,10 +327,10 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     ),
     (
         _pattern(
-            r"(?:replace|swap|exchange)\s+(?P<old>.{2,80}?)\s+(?:with|by|for)\s+(?P<new>.{2,80})",
+            r"(?:replace|swap|exchange)\s+(?P<old>.{2,80}?)\s+(?:with|by|for)\s+" + _ONE_THING,
         ),
         _replace,
     ),
-    (_pattern(r"(?:change|turn)\s+(?P<old>.{2,80}?)\s+(?:into|to)\s+(?P<new>.{2,80})"), _replace),
-    (_pattern(r"(?:show\s+|use\s+)?(?P<new>.{2,80}?)\s+instead\s+of\s+(?P<old>.{2,80})"), _replace),
+    (_pattern(r"(?:change|turn)\s+(?P<old>.{2,80}?)\s+(?:into|to)\s+" + _ONE_THING), _replace),
+    (_pattern(r"(?:show\s+|use\s+)?" + _ONE_THING + r"\s+instead\s+of\s+(?P<old>.{2,80})"), _replace),
 )

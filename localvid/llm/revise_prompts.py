@@ -71,8 +71,7 @@ _EXAMPLE_SHOTS = (
 )
 _EXAMPLE_PLAN = (f"{KEEP} | {NOTHING}", f"{CHANGE} | {NEW_AFTER}")
 _EXAMPLE_LINE = (
-    "The red fox and a white hare stand nose to nose in the snow at the foot of a dark pine, moonlight around "
-    "them."
+    "The red fox and a white hare stand nose to nose in the snow at the foot of a dark pine, in moonlight."
 )
 
 

@@ -1,6 +1,7 @@
 """Another time of day, other weather, another subject: a description's own words changed in place.
 
-For English. Pure functions on texts, which know no storyboard. Words that are not concerned stay as they were, character for character.
+For English. Pure functions on texts, which know no storyboard. What is not concerned stays as it was,
+character for character.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from collections.abc import Callable, Mapping
 from localvid.llm.lexicon import TIMES, time_of_day, word_set, words_of
 from localvid.schemas import Frozen
 
-_LABEL = re.compile(r"\s*[\w' -]{3,30}(?:shot|close-up|view)\s*:\s+", re.IGNORECASE)
+_LABEL = re.compile(r"\s*(?:[\w' -]{0,30}\b(?:shot|view)|(?:extreme\s+)?close-?up)\s*:\s+", re.IGNORECASE)
 _SENTENCE = re.compile(r"[.!?;](?=\s|$)")
 
 
 def split_label(description: str) -> tuple[str, str]:
     """ "Wide shot: A wood." → ("Wide shot: ", "A wood."); the label is "" where there is none."""
-    match = _LABEL.match(description) or re.match(r"\s*close-?up\s*:\s+", description, re.IGNORECASE)
+    match = _LABEL.match(description)
     return (match.group(), description[match.end() :]) if match else ("", description)
 
 
