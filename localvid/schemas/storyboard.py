@@ -56,6 +56,14 @@ class TransitionKind(StrEnum):
     FADE_BLACK = "fade_black"
 
 
+def _number(text: str) -> float | str:
+    """A number also where types are held to strictly; what is none stays, to be refused by name."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 class Transition(Frozen):
     """How a shot gives way to the next.
 
@@ -76,7 +84,7 @@ class Transition(Frozen):
         kind, separator, seconds = value.partition(":")
         fields: dict[str, object] = {"kind": kind.strip().lower().replace("-", "_")}
         if separator:
-            fields["duration_seconds"] = seconds.strip()
+            fields["duration_seconds"] = _number(seconds)
         return fields
 
     def side_frames(self, fps: float | Fraction) -> int:

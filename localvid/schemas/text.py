@@ -27,6 +27,9 @@ def clean_prompt(text: str) -> str:
 def explain(error: Any) -> str:
     """A pydantic ValidationError as one line: `shots.0.energy: Input should be ≤ 1; …`, three at most."""
     errors = error.errors(include_url=False, include_input=False)
+    within = {item["loc"][:depth] for item in errors for depth in range(len(item["loc"]))}
+    # A list of which no item is valid is not too short.
+    errors = [item for item in errors if item["type"] != "too_short" or item["loc"] not in within]
     parts = []
     for item in errors[:3]:
         place = ".".join(str(part) for part in item["loc"])
