@@ -66,8 +66,9 @@ def shot_changes(before: Storyboard, revision: Revision) -> list[ShotChange]:
                 number=place,
                 fields=_differing(old, shot) if old else {},
                 description=shot.description,
-                motion="" if old else f"{_words(shot.camera)}, energy {shot.energy:g}, "
-                f"{shot.duration_seconds:g} s",
+                motion=""
+                if old
+                else f"{_words(shot.camera)}, energy {shot.energy:g}, {shot.duration_seconds:g} s",
             )
         )
     return [*changes, *(_removed(before, origin) for origin in gone)]

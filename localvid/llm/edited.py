@@ -79,6 +79,18 @@ class EditedBoard(Frozen):
         """Where the shot that had this place (from 0) now is."""
         return next((place for place, each in enumerate(self.shots) if each.origin == origin), None)
 
+    def differs_from(self, other: EditedBoard) -> bool:
+        """Whether anything but the notes does."""
+        return (self.film, self.shots, self.film_seconds) != (other.film, other.shots, other.film_seconds)
+
+    def is_written(self, place: int) -> bool:
+        """Whether there is a shot at this place, and it has words that stand."""
+        return (
+            0 <= place < len(self.shots)
+            and self.shots[place].shot is not None
+            and not self.shots[place].scene
+        )
+
     @property
     def unwritten(self) -> tuple[int, ...]:
         """Places of shots whose words are still to be written."""

@@ -31,21 +31,17 @@ def wanted_plan(board: EditedBoard, seed: int) -> BoardPlan:
 
 
 def with_new_words(board: EditedBoard, plan: BoardPlan, descriptions: Sequence[str | None]) -> EditedBoard:
-    """The board with the shots of the plan written. Words that are missing, or that another shot says, are
-    the rules' own. A shot that was there keeps everything but its words."""
-    standing = [each.shot.description for each in board.shots if each.shot and not each.scene]
+    """The board with the shots of the plan written. Words that are missing are the rules' own. A shot that was
+    there keeps everything but its words."""
+    standing = standing_words(board)
     texts: list[str] = []
     for index, description in enumerate(descriptions):
         shot = plan.shots[index]
         start = f"{shot.size}: {shot.view}."
         generic = f"{start} {GENERIC_DETAILS[shot.size.key]}" if is_english(shot.scene) else start
-        candidates = (description, outline_description(plan, index), generic, start)
-        texts.append(
-            next(
-                (text for text in candidates if text and not is_duplicate(text, [*standing, *texts])),
-                candidates[-1],
-            )
-        )
+        by_rule = (outline_description(plan, index), generic)
+        new = next((text for text in by_rule if not is_duplicate(text, [*standing, *texts])), start)
+        texts.append(description or new)
     cameras = [
         fitting_cameras(shot, 0.5, used=_cameras_around(board, place))[0]
         for place, shot in zip(board.unwritten, plan.shots, strict=True)
@@ -57,6 +53,11 @@ def with_new_words(board: EditedBoard, plan: BoardPlan, descriptions: Sequence[s
         kept = old.model_copy(update={"description": written.description}) if old else written
         shots[place] = EditedShot(shot=kept, origin=shots[place].origin)
     return board.with_order(shots)
+
+
+def standing_words(board: EditedBoard) -> list[str]:
+    """The descriptions of the shots that are not to be written anew."""
+    return [each.shot.description for each in board.shots if each.shot and not each.scene]
 
 
 def size_of(each: EditedShot) -> Size | None:

@@ -14,7 +14,8 @@ from localvid.llm.details import write_details
 from localvid.llm.edit_rules import apply_rules
 from localvid.llm.edited import EditedBoard
 from localvid.llm.film import FILM_CONTEXT_TOKENS
-from localvid.llm.new_shots import wanted_plan, with_new_words
+from localvid.llm.new_shots import standing_words, wanted_plan, with_new_words
+from localvid.llm.repair import is_duplicate
 from localvid.llm.revise_film import revise_film
 from localvid.llm.revise_rules import finished, without_left
 from localvid.llm.session import Session
@@ -42,12 +43,17 @@ def revise(
     session = Session(chat, seed, on_progress)
     if not small:
         session.wait()
-        return finished(revise_film(session, board, left, seed=seed), on_progress, writer=chat.name)
+        revised = revise_film(session, board, left, seed=seed)
+        return finished(revised, on_progress, writer=chat.name if revised.differs_from(board) else "")
     board = without_left(board, left)
     if not board.unwritten:
         return finished(board, on_progress)
     session.wait()
     plan = wanted_plan(board, seed)
-    descriptions = write_details(session, plan).descriptions
+    standing = standing_words(board)
+    descriptions = [
+        None if text is None or is_duplicate(text, standing) else text
+        for text in write_details(session, plan).descriptions
+    ]
     writer = chat.name if any(descriptions) else ""
     return finished(with_new_words(board, plan, descriptions), on_progress, writer=writer)

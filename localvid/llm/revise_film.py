@@ -42,6 +42,7 @@ _FRAME_TOKENS = 420
 _SHOTS_A_PLAN = 20
 _SHOTS_A_MOVE = 8
 _LISTED_CHARACTERS = 160
+_SAID_CHARACTERS = 80
 _SALTS = {"touched": 53, "shared": 59, "plan": 67, "moves": 79}
 
 
@@ -50,26 +51,30 @@ def revise_film(session: Session, board: EditedBoard, left: Sequence[str], *, se
 
     Raises StoryboardFailedError where nothing came of them and rules changed nothing either.
     """
-    change, board = _fitted(session, board, ". ".join(left))
-    before = board
+    change, before = _fitted(session, board, ". ".join(left))
+    board = before
     if change:
         session.at(Progress(step=0, num_steps=len(board.shots), message="reading the change"))
         board = _with_plan(session, _with_shared(session, board, change), change)
-    touched = {each.origin for each in board.shots if each.scene and each.scene == change}
-    board = _with_words(session, board, change, seed=seed)
-    if change and _same(board, before) and _same(board, EditedBoard.of(board.before)):
-        raise StoryboardFailedError(
-            f"{session.chat.name} made nothing of “{cut_to(change, 80)}”",
-            hint="say it in other words, try another --seed, or change the file in an editor",
-        )
+    board, touched = _with_words(session, board, change, seed=seed)
     places = [
         place for place, each in enumerate(board.shots) if each.origin is None or each.origin in touched
     ]
-    return _with_moves(session, board, change, places)
+    board = _with_moves(session, board, change, places)
+    return _checked(session, before, board, change)
 
 
-def _same(board: EditedBoard, other: EditedBoard) -> bool:
-    return (board.film, board.shots, board.film_seconds) == (other.film, other.shots, other.film_seconds)
+def _checked(session: Session, before: EditedBoard, board: EditedBoard, change: str) -> EditedBoard:
+    """With a note where the model changed nothing; an error where rules did not either."""
+    if not change or board.differs_from(before):
+        return board
+    said = cut_to(change, _SAID_CHARACTERS)
+    if not board.differs_from(EditedBoard.of(board.before)):
+        raise StoryboardFailedError(
+            f"{session.chat.name} made nothing of “{said}”",
+            hint="say it in other words, try another --seed, or change the file in an editor",
+        )
+    return board.with_notes(f"left undone, because the model changed nothing for it: “{said}”")
 
 
 def _fitted(session: Session, board: EditedBoard, change: str) -> tuple[str, EditedBoard]:
@@ -129,9 +134,9 @@ def _with_plan(session: Session, board: EditedBoard, change: str) -> EditedBoard
         window = _window(session, film, listed[len(rows) :])
         answered = _plan_rows(session, film, window, first=len(rows), of=len(listed))
         if answered is None:
-            return board.with_notes(f"not done, because the model gave no plan for it: {cut_to(change, 200)}")
+            return board.with_notes("the model gave no plan that can be read: no shot was changed by it")
         rows += answered
-    if all(what == prompts.DROP and new == prompts.NOTHING for what, new in rows):
+    if all(what == prompts.DROP for what, _ in rows):
         return board.with_notes("the model would have dropped every shot; they are all kept")
     shots: list[EditedShot] = []
     room = MAX_STORYBOARD_SHOTS - sum(what != prompts.DROP for what, _ in rows)
@@ -192,9 +197,15 @@ def _plan_rows(
 # --- words -------------------------------------------------------------------------------------------
 
 
-def _with_words(session: Session, board: EditedBoard, change: str, *, seed: int) -> EditedBoard:
-    """With every shot written. Where no words can stand, rules write what the author named; what the model
-    itself wanted changed stays as it was, and what it wanted added is left out."""
+def _with_words(
+    session: Session, board: EditedBoard, change: str, *, seed: int
+) -> tuple[EditedBoard, set[int | None]]:
+    """With every shot written, and where the shots that the model wanted changed came from.
+
+    Where no words can stand, rules write what the author named; what the model itself wanted changed stays as
+    it was, and what it wanted added is left out.
+    """
+    touched: set[int | None] = set()
     shots: list[EditedShot] = []
     texts: list[str | None] = []
     notes: list[str] = []
@@ -203,56 +214,65 @@ def _with_words(session: Session, board: EditedBoard, change: str, *, seed: int)
         if not each.scene:
             shots.append(each)
             continue
-        done = len(texts)
-        session.at(Progress(step=min(done, count), num_steps=count, message=f"writing shot {place + 1}"))
+        session.at(Progress(step=len(texts), num_steps=count, message=f"writing shot {place + 1}"))
         text = _words(session, board, place, change, [text for text in texts if text])
         if text is None and each.scene == change:
             notes.append(f"shot {place + 1}: the model gave no words that can stand")
             if each.shot is not None:
                 shots.append(EditedShot(shot=each.shot, origin=each.origin))
             continue
+        if each.scene == change:
+            touched.add(each.origin)
         shots.append(each)
         texts.append(text)
     board = board.with_order(shots).with_notes(*notes)
-    return with_new_words(board, wanted_plan(board, seed), texts) if texts else board
+    return with_new_words(board, wanted_plan(board, seed), texts) if texts else board, touched
 
 
 def _words(
     session: Session, board: EditedBoard, place: int, change: str, written: Sequence[str]
 ) -> str | None:
-    """The description of one shot, with its label; None where the model gave none that can stand."""
+    """The description of one shot, with its label; None where the model gave none that can stand. Where it
+    insists on the words that are there, something else of the shot may be to change."""
     each = board.shots[place]
     now = each.shot.description if each.shot else ""
-    size = size_of(each)
-    label = f"{size}:" if size else "" if each.shot else f"{_size_beside(board, place)}:"
+    label = _label(board, place)
     room = session.chat.context_tokens // 8
-    wish = change if each.scene == change else each.scene
-    film = _film(session, board, session.fit(wish, 2 * room))
+    film = _film(session, board, change if each.scene == change else session.fit(each.scene, room))
     before, after = (
-        _listed(board.shots[at]) if 0 <= at < len(board.shots) and board.shots[at].shot else ""
-        for at in (place - 1, place + 1)
+        _listed(board.shots[at]) if board.is_written(at) else "" for at in (place - 1, place + 1)
     )
-    others = [other.shot.description for other in board.shots if other.shot and other is not each]
-    others += [*written, *prompts.example_lines(), *([now] if each.scene != change else [])]
-    idea = now or next((other.shot.description for other in board.shots if other.shot), each.scene)
+    dialogue = prompts.shot_dialogue(
+        film, before=before, now=session.fit(now, room), after=after, label=label
+    )
+    standing = [
+        shot.description for shot in (other.shot for other in board.shots if other is not each) if shot
+    ]
+    others = [*written, *prompts.example_lines(), *standing]
+    # A shot that was as like another as this before the edit may stay so.
+    others = [text for text in (split_label(other)[1] for other in others) if not is_duplicate(text, [now])]
+    told = f"{now} {film.characters} {film.setting} {each.scene}"
+    idea = now or next(iter(standing), each.scene)
     for attempt in range(_ATTEMPTS):
         raw = session.ask(
-            prompts.shot_dialogue(film, before=before, now=session.fit(now, room), after=after, label=label),
-            prompts.SHOT_SHAPE,
-            max_tokens=_LINE_TOKENS,
-            salt=211 * (place + 1) + attempt,
+            dialogue, prompts.SHOT_SHAPE, max_tokens=_LINE_TOKENS, salt=211 * (place + 1) + attempt
         )
         text = read_line(raw, limit=300)
-        told = f"{now} {film.characters} {film.setting} {each.scene}"
-        if stands(text, idea, [split_label(other)[1] for other in others]) and says_scene(text, told):
-            description = f"{label} {text}".strip()
-            if description != now:
-                return description
+        if stands(text, idea, others) and says_scene(text, told):
+            return f"{label} {text}".strip() if text != split_label(now)[1] else now
     return None
 
 
+def _label(board: EditedBoard, place: int) -> str:
+    """The size that is asked for, or the label that the shot has; for a new shot a size that the shots beside
+    it have not."""
+    each = board.shots[place]
+    if each.size is None and each.shot is not None:
+        return split_label(each.shot.description)[0].strip()
+    return f"{each.size or _size_beside(board, place)}:"
+
+
 def _size_beside(board: EditedBoard, place: int) -> Size:
-    """For a new shot without one: the first that the shots beside it have not."""
     beside = {size_of(each) for each in board.shots[max(0, place - 1) : place + 2]}
     return next(size for size in (Size.MEDIUM, Size.CLOSE, Size.WIDE, Size.FULL) if size not in beside)
 
