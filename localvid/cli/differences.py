@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from localvid.schemas import Revision, Shot, Storyboard
 
 _FILM_FIELDS = ("title", "characters", "setting", "style", "written_by")
-_TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\w+|\s+|[^\w\s]")
+_TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\d+\.\d+|\w+|\s+|[^\w\s]")
 """Words, and the single characters of scripts that put no spaces between them."""
 _ADDED, _REMOVED = "green", "red"
 

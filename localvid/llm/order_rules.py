@@ -9,7 +9,9 @@ from localvid.llm.edited import EditedBoard, EditedShot
 from localvid.llm.instructions import WHICH, where_of
 from localvid.llm.lexicon import STOPWORDS, words_of
 from localvid.llm.repair import read_line
+from localvid.llm.rewording import first_sentence
 from localvid.llm.scenes import MAX_SCENE_CHARACTERS, Size, asked_size
+from localvid.llm.subjects import read_clause
 
 Rule = Callable[[EditedBoard, "re.Match[str]"], EditedBoard | None]
 
@@ -94,8 +96,8 @@ def _begin_or_end(board: EditedBoard, match: re.Match[str]) -> EditedBoard | Non
         return board.with_order([*rest, *moved] if at_end else [*moved, *rest]) if moved else None
     size, scene = _scene(match["shown"])
     there = board.shots[-1 if at_end else 0]
-    if size is None and _shows(there.description, scene):
-        return board.with_notes(f"the {'last' if at_end else 'first'} shot shows {scene} already")
+    if size is None and _is_about(there.description, scene):
+        return board.with_notes(f"the {'last' if at_end else 'first'} shot is of {match['shown']} already")
     size = size or (Size.CLOSE if at_end else Size.WIDE)
     return _inserted(board, len(board.shots) if at_end else 0, scene, size)
 
@@ -158,6 +160,13 @@ def _shows(description: str, shown: str) -> bool:
     """Whether a description says all the words that are no small words, of which there must be some."""
     wanted = {word for word in words_of(shown) if word not in STOPWORDS}
     return bool(wanted) and wanted <= set(words_of(description))
+
+
+def _is_about(description: str, shown: str) -> bool:
+    """Whether it is what the first sentence is about: its subject, where the rules see one."""
+    sentence = first_sentence(description)
+    clause = read_clause(sentence)
+    return _shows(clause.subject if clause is not None else sentence, shown)
 
 
 # --- the rules ---------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from localvid.llm.repair import (
     read_fields,
     read_line,
     read_lines,
+    runs_in_circles,
     same_script,
     says_scene,
 )
@@ -117,7 +118,9 @@ def _with_shared(session: Session, board: EditedBoard, change: str) -> EditedBoa
     lines = {
         name: line.rstrip(".。")[:300]
         for name, line in zip(names, read_lines(raw, len(names)) or [], strict=False)
-        if same_script(line, told) and not is_duplicate(line, prompts.example_lines())
+        if same_script(line, told)
+        and not is_duplicate(line, prompts.example_lines())
+        and not runs_in_circles(line)
     }
     return board.with_film(**lines)
 
@@ -258,7 +261,7 @@ def _words(
             dialogue, prompts.SHOT_SHAPE, max_tokens=_LINE_TOKENS, salt=211 * (place + 1) + attempt
         )
         text = read_line(raw, limit=300)
-        if stands(text, idea, others) and says_scene(text, told):
+        if stands(text, idea, others) and says_scene(text, told) and not runs_in_circles(text):
             return f"{label} {text}".strip() if text != split_label(now)[1] else now
     return None
 

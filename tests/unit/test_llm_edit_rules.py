@@ -92,7 +92,8 @@ def test_parts(instruction: str, parts: list[str]) -> None:
         ("after shot 1, add a close-up of an owl's eyes", (0, None, 1, 2)),
         ("open on a frozen lake", (None, 0, 1, 2)),
         ("end on the owl", (0, 1, 2, None)),
-        ("end on the den", (0, 1, 2)),
+        ("end on the fox", (0, 1, 2)),
+        ("end on the den", (0, 1, 2, None)),
         ("drop shot 2, and drop shot 3", (0,)),
     ],
 )
