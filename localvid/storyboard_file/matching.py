@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from localvid.schemas import Shot
 
-_ALIKE = 0.4
+_ALIKE = 0.5
 """Share of words in common from which two descriptions are of one shot that was reworded."""
 
 

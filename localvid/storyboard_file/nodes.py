@@ -38,6 +38,8 @@ _REASONS = {
     "special characters are not allowed": "a control character stands in it",
 }
 """What the parser says → what it means to who wrote the file."""
+_BEGUN_EARLIER = ("could not find expected ':'", "found unexpected end of stream")
+"""What it says of the end of a text whose beginning is the place to mend."""
 
 
 class YamlTextError(Exception):
@@ -125,19 +127,19 @@ def compose(text: str) -> Node | None:
     try:
         return _Composer(text).document()
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
         reason = error.problem or error.context or _UNREADABLE
-        raise YamlTextError(
-            next((said for found, said in _REASONS.items() if found in reason), reason),
-            mark.line + 1 if mark else 1,
-        ) from error
+        begun = any(found in reason for found in _BEGUN_EARLIER)
+        mark = (error.context_mark if begun else None) or error.problem_mark
+        raise YamlTextError(_said(reason), mark.line + 1 if mark else 1) from error
     except (YAMLError, ValueError, OverflowError) as error:
         # A character that YAML does not allow, or an escape that is no character.
         place = getattr(error, "position", None)
-        raise YamlTextError(
-            str(getattr(error, "reason", "") or _UNREADABLE),
-            text.count("\n", 0, place) + 1 if isinstance(place, int) else 1,
-        ) from error
+        line = text.count("\n", 0, place) + 1 if isinstance(place, int) else 1
+        raise YamlTextError(_said(str(getattr(error, "reason", _UNREADABLE))), line) from error
+
+
+def _said(reason: str) -> str:
+    return next((said for found, said in _REASONS.items() if found in reason), reason)
 
 
 def node_at(node: Node, place: tuple[int | str, ...]) -> Node:
