@@ -4,139 +4,140 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from localvid.cli import output
 from localvid.cli.differences import changes_document, is_same, print_differences
-from localvid.cli.making import orchestrating
-from localvid.cli.storyboards import STANDARD_INPUT, is_film, read_content, read_storyboard
+from localvid.cli.making import of_storyboard, orchestrating
+from localvid.cli.storyboards import STANDARD_INPUT, is_film, read_storyboard, read_text, storyboard_in
 from localvid.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from localvid.config import Settings
-    from localvid.schemas import FilmOptions, Progress, Revision, Storyboard
-    from localvid.storyboard_file import Form
+    from localvid.schemas import Revision, Storyboard
 
 
 class _Source(NamedTuple):
-    """What is edited. `content` is the file's, None for a film; images of `storyboard` are absolute."""
+    """What is edited: `text` is the file's, None for a film; images of `storyboard` are absolute."""
 
     path: Path
-    content: bytes | None
+    text: str | None
     storyboard: Storyboard
 
 
 def edit_storyboard(
-    source: Path,
+    path: Path,
     instruction: str,
     *,
     target: Path | None,
     settings: Settings,
-    options: FilmOptions,
     seed: int | None,
     yes: bool,
     as_json: bool,
     quiet: bool,
-    staged: Callable[[Progress], Progress],
 ) -> None:
-    """Revise, show what changed, and write it: to `target`, else to `source` once the user agrees.
+    """Revise, show what changes, and write it: to `target`, else to `path` once the user agrees, else (of the
+    standard input) to the standard output.
 
-    Nothing is written where nothing changed, and not over a file that changed meanwhile. As JSON nobody is
-    asked: without `target` and `yes` it is only printed.
+    Nothing is written where nothing changes, nor over a file that changed meanwhile. As JSON nobody is asked:
+    without `target` or `yes` it is only printed.
     """
     from localvid.files import check_output
+    from localvid.schemas import FilmOptions
 
-    found = _read(source, target)
-    if (file := target or (None if source == STANDARD_INPUT else source)) is not None:
+    source = _read(path, target)
+    file = target or (None if path == STANDARD_INPUT else path)
+    if file is not None:
         check_output(file)
     with orchestrating(settings, quiet=quiet) as (orchestrator, display), display:
         revision = orchestrator.revise_storyboard(
-            found.storyboard,
+            source.storyboard,
             instruction,
-            options=options,
+            options=FilmOptions(llm=settings.llm),
             seed=seed,
-            on_progress=lambda progress: display.report(staged(progress)),
+            on_progress=lambda progress: display.report(of_storyboard(progress)),
         )
-    same = is_same(found.storyboard, revision)
-    writes = not same and (target is not None or (file is not None and (yes or not as_json)))
-    if not as_json:
-        _show(found, revision, same=same, quiet=quiet and (yes or file is not source), to_error=file is None)
-        writes = writes and (file is not source or _agreed(source, yes=yes))
-    if writes and file is not None:
-        _write(found, revision, file)
+    asks = file is not None and target is None and not yes
     if as_json:
-        written = {"written": str(file) if writes else None, "storyboard": revision.storyboard}
-        output.print_json({**changes_document(found.storyboard, revision), **written})
-    elif file is None:
-        sys.stdout.write(_text(found, revision, source))
-    elif writes:
+        writes = file is not None and not asks and not is_same(source.storyboard, revision)
+        if file is not None and writes:
+            _write(source, revision, file)
+        _print_document(source, revision, written=file if writes else None)
+        return
+    if not quiet or asks:
+        _show(source, revision, console_on=sys.stderr if file is None else sys.stdout)
+    if file is None:
+        sys.stdout.write(_text(source, revision, path))
+    elif not is_same(source.storyboard, revision) and (not asks or _agreed(file)):
+        _write(source, revision, file)
         print(file)
 
 
-def _read(source: Path, target: Path | None) -> _Source:
-    if is_film(source):
-        if target is None:
-            raise InvalidRequestError(
-                "a film cannot be edited in place", hint="--output FILE names the storyboard to write"
-            )
-        return _Source(source, None, read_storyboard(source).storyboard)
-    content = read_content(source)
-    return _Source(source, content, read_storyboard(source, content=content).storyboard)
+def _read(path: Path, target: Path | None) -> _Source:
+    if not is_film(path):
+        text = read_text(path)
+        return _Source(path, text, storyboard_in(text, path))
+    if target is None:
+        raise InvalidRequestError(
+            "a film cannot be edited in place", hint="--output FILE names the storyboard to write"
+        )
+    return _Source(path, None, read_storyboard(path).storyboard)
 
 
-def _show(found: _Source, revision: Revision, *, same: bool, quiet: bool, to_error: bool) -> None:
-    """What changed, on the standard output unless the storyboard itself goes there."""
-    if quiet:
-        return
-    console = output.console(sys.stderr if to_error else sys.stdout)
-    if same:
-        output.print_notice("nothing changed")
+# --- what the user sees ------------------------------------------------------------------------------
+
+
+def _show(source: _Source, revision: Revision, *, console_on: TextIO) -> None:
+    if is_same(source.storyboard, revision):
+        output.print_notice("nothing changes")
     else:
-        print_differences(console, found.storyboard, revision)
+        print_differences(output.console(console_on), source.storyboard, revision)
     for note in revision.notes:
         output.print_notice(note)
 
 
-def _agreed(source: Path, *, yes: bool) -> bool:
+def _print_document(source: _Source, revision: Revision, *, written: Path | None) -> None:
+    changes = changes_document(source.storyboard, revision)
+    output.print_json({**changes, "written": written, "storyboard": revision.storyboard})
+
+
+def _agreed(file: Path) -> bool:
     agreed = output.confirmed(
-        f"Write this to {output.one_line(source)}?", yes=yes, flag="--yes, or another file as --output,"
+        f"Write this to {output.one_line(file)}?", yes=False, flag="--yes, or another file as --output,"
     )
     if not agreed:
         output.print_notice("nothing was written")
     return agreed
 
 
-def _write(found: _Source, revision: Revision, file: Path) -> None:
+# --- writing -----------------------------------------------------------------------------------------
+
+
+def _write(source: _Source, revision: Revision, file: Path) -> None:
     """Whole or not at all; a link is followed, and a file keeps its permissions."""
     from localvid.files import writing
 
-    text = _text(found, revision, file)
-    in_place = found.content is not None and file is found.path
-    file = file.resolve()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with writing(file, overwrite=True) as partial:
+    text = _text(source, revision, file)
+    real = file.resolve()
+    real.parent.mkdir(parents=True, exist_ok=True)
+    with writing(real, overwrite=True) as partial:
         partial.write_bytes(text.encode())
-        if file.exists():
-            partial.chmod(file.stat().st_mode)
-        if in_place and read_content(file) != found.content:
+        if real.exists():
+            partial.chmod(real.stat().st_mode)
+        if file == source.path and read_text(file) != source.text:
             raise InvalidRequestError(
-                f"{found.path} has changed since it was read; nothing was written", hint="run the edit again"
+                f"{file} has changed since it was read; nothing was written", hint="run the edit again"
             )
 
 
-def _text(found: _Source, revision: Revision, file: Path) -> str:
-    """The storyboard as the file will hold it: changed in place in what was read, where that is of its form."""
-    from localvid.storyboard_file import form_of, parse, updated, written
+def _text(source: _Source, revision: Revision, file: Path) -> str:
+    """What the file will say: the text that was read, changed in place, where the file is of its form."""
+    from localvid.storyboard_file import form_of, parse, schema, updated, written
 
-    if found.content is None:
-        return written(revision.storyboard, form_of(file.suffix), name=file.name)
-    text = found.content.decode("utf-8")
-    form = form_of(found.path.suffix, text)
-    if form_of(file.suffix, text) is not form:
-        return written(revision.storyboard, form_of(file.suffix), name=file.name)
-    before = found.storyboard
-    if file.parent.absolute() != found.path.parent.absolute():
-        before = parse(text, form, name=str(found.path))  # relative images would be looked for elsewhere
+    text, before = source.text, source.storyboard
+    form = form_of(file.suffix, text)
+    if text is None or form is not form_of(source.path.suffix, text):
+        return written(revision.storyboard, form, name=file.name, schema=schema.reference(file))
+    if file.parent.absolute() != source.path.parent.absolute():
+        before = parse(text, form, name=str(source.path))  # so that paths of images are written absolute
     return updated(text, form, before, revision.storyboard)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from localvid.cli import output
-from localvid.cli.making import make_film, orchestrating
+from localvid.cli.making import make_film, of_storyboard, orchestrating
 from localvid.cli.options import (
     MAX_SHOTS,
     FilmFlags,
@@ -18,15 +18,17 @@ from localvid.cli.options import (
     Workspace,
     duration_option,
     file_option,
+    option,
     seed_option,
     spread,
     validated_options,
 )
+from localvid.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from localvid.cli.progress import FilmProgress
     from localvid.cli.storyboards import FoundStoryboard
-    from localvid.schemas import Progress, Storyboard
+    from localvid.schemas import Storyboard
 
 _MAX_PROMPT_BYTES = 2**20
 
@@ -118,7 +120,15 @@ def storyboard(
         duration_option("How long the film is to be, such as 20s or 1m30s; decides how many shots, too."),
     ] = None,
     llm: Llm = None,
+    edit: Annotated[
+        Path | None,
+        file_option(
+            "--edit", help="Change this storyboard as PROMPT says: shows what changes, asks, and writes it."
+        ),
+    ] = None,
     seed: Annotated[int | None, seed_option("The same seed gives the same words.")] = None,
+    yes: Annotated[bool, option("--yes", "-y", help="With --edit: do not ask.")] = False,
+    as_json: Annotated[bool, option("--json", help="With --edit: print what changes as JSON.")] = False,
     quiet: Quiet = False,
     workspace: Workspace = None,
 ) -> None:
@@ -127,6 +137,27 @@ def storyboard(
     from localvid.files import check_output, writing
 
     settings = load_settings(workspace=workspace, llm=llm)
+    if edit is not None:
+        from localvid.cli.editing import edit_storyboard
+
+        if max_shots is not None or duration is not None:
+            raise InvalidRequestError(
+                "--max-shots and --duration only matter to what is written from a prompt",
+                hint='say it in the instruction: "drop shot 3", "20 seconds in all"',
+            )
+        edit_storyboard(
+            edit,
+            _prompt(prompt),
+            target=file,
+            settings=settings,
+            seed=seed,
+            yes=yes,
+            as_json=as_json,
+            quiet=quiet,
+        )
+        return
+    if yes or as_json:
+        raise InvalidRequestError("--yes and --json belong to --edit", hint="localvid storyboard --help")
     given = {"llm": settings.llm, "max_shots": max_shots, "duration_seconds": duration}
     options = validated_options({name: value for name, value in given.items() if value is not None})
     prompt = _prompt(prompt)
@@ -134,7 +165,10 @@ def storyboard(
         check_output(file)
     with orchestrating(settings, quiet=quiet) as (orchestrator, display), display:
         written = orchestrator.write_storyboard(
-            prompt, options=options, seed=seed, on_progress=lambda progress: display.report(_staged(progress))
+            prompt,
+            options=options,
+            seed=seed,
+            on_progress=lambda progress: display.report(of_storyboard(progress)),
         )
     text = written.model_dump_json(indent=2, exclude_none=True) + "\n"
     if file is None:
@@ -152,13 +186,6 @@ def _prompt(prompt: str) -> str:
         return prompt
     # Bytes that are no text are dropped with the control characters.
     return sys.stdin.buffer.read(_MAX_PROMPT_BYTES).decode("utf-8", errors="replace")
-
-
-def _staged(progress: Progress) -> Progress:
-    """A writer's own report, as one of a film of which nothing else is made."""
-    from localvid.schemas import Stage
-
-    return progress.model_copy(update={"stage": Stage.STORYBOARD, "overall": progress.fraction})
 
 
 def _storyboard_to_render(found: FoundStoryboard, flags: FilmFlags, display: FilmProgress) -> Storyboard:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from localvid.config import Settings
     from localvid.orchestrator import VideoOrchestrator
-    from localvid.schemas import Shot, Storyboard, Transition, VideoInfo, VideoJob
+    from localvid.schemas import Progress, Shot, Storyboard, Transition, VideoInfo, VideoJob
 
 
 @contextmanager
@@ -78,6 +78,13 @@ def _print_film(job: VideoJob, *, as_json: bool, quiet: bool, workspace: Path | 
     redo = output.with_workspace(f"localvid redo {job.id} --shot 1", workspace)
     console.print(f"  job {job.id}")
     console.print(f"  another take of a shot: {redo}", soft_wrap=True)
+
+
+def of_storyboard(progress: Progress) -> Progress:
+    """A writer's own report, as one of a film of which nothing else is made."""
+    from localvid.schemas import Stage
+
+    return progress.model_copy(update={"stage": Stage.STORYBOARD, "overall": progress.fraction})
 
 
 def film_document(job: VideoJob, video: VideoInfo | None) -> dict[str, Any]:

@@ -40,13 +40,23 @@ def read_storyboard(source: Path) -> FoundStoryboard:
     missing, too large, no UTF-8, neither JSON nor YAML or no storyboard, InvalidVideoError for a film that
     is none.
     """
+    if is_film(source):
+        return _of_film(source)
+    storyboard = storyboard_in(read_text(source), source)
+    return FoundStoryboard(storyboard, storyboard.prompt, None)
+
+
+def is_film(source: Path) -> bool:
+    """Whether the path is named like a film."""
+    return source.suffix.lower() in _FILM_SUFFIXES
+
+
+def storyboard_in(text: str, source: Path) -> Storyboard:
+    """The storyboard that the text of a file says, with its images' paths made absolute. Raises
+    InvalidStoryboardError."""
     from localvid.storyboard_file import form_of, parse
 
-    if source.suffix.lower() in _FILM_SUFFIXES:
-        return _of_film(source)
-    text = read_text(source)
-    storyboard = parse(text, form_of(source.suffix, text), name=str(source))
-    return FoundStoryboard(_beside(storyboard, source.parent), storyboard.prompt, None)
+    return _beside(parse(text, form_of(source.suffix, text), name=str(source)), source.parent)
 
 
 def read_text(source: Path) -> str:

@@ -31,8 +31,8 @@ def wanted_plan(board: EditedBoard, seed: int) -> BoardPlan:
 
 
 def with_new_words(board: EditedBoard, plan: BoardPlan, descriptions: Sequence[str | None]) -> EditedBoard:
-    """The board with the shots of the plan written. Words that are missing are the rules' own. A shot that was
-    there keeps everything but its words."""
+    """The board with the shots of the plan written. Words that are missing are the rules' own. A shot that
+    was there keeps everything but its words."""
     standing = standing_words(board)
     texts: list[str] = []
     for index, description in enumerate(descriptions):

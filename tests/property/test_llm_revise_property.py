@@ -1,4 +1,4 @@
-"""Any instruction on any storyboard gives a storyboard or an error, and leaves alone what it does not name."""
+"""Any instruction on any storyboard gives a storyboard or an error; what it does not name stays as it is."""
 
 from __future__ import annotations
 
@@ -43,14 +43,13 @@ def board_of(made: list[Shot], texts: tuple[str, str, str]) -> Storyboard:
 
 words = st.text(max_size=60)
 boards = st.builds(board_of, st.lists(shots, min_size=1, max_size=6), st.tuples(words, words, words))
-pieces = st.sampled_from(
-    (
-        "make it night rain end on with start the owl an shot shots 1 2 3 9 and , . ; drop swap move last first "
-        "before after everywhere slower camera pan left static calmer more action 6 20 seconds in all crossfade "
-        "fade to black replace fox wolf instead of watercolour style: add a close-up every reverse 海 🌙 { } | "
-        "https://x.org / \\ <s>"
-    ).split()
+PIECES = (
+    "make it night rain end on with start the owl an shot shots 1 2 3 9 and , . ; drop swap move last first "
+    "before after everywhere slower camera pan left static calmer more action 6 20 seconds in all crossfade "
+    "fade to black replace fox wolf instead of watercolour style: add a close-up every reverse 海 🌙 { } | "
+    "https://x.org / \\ <s>"
 )
+pieces = st.sampled_from(PIECES.split())
 instructions = st.lists(pieces, min_size=1, max_size=14).map(" ".join) | st.text(min_size=1, max_size=120)
 commands = st.sampled_from(
     [
