@@ -140,4 +140,4 @@ def _text(source: _Source, revision: Revision, file: Path) -> str:
         return written(revision.storyboard, form, name=file.name, schema=schema.reference(file))
     if file.parent.absolute() != source.path.parent.absolute():
         before = parse(text, form, name=str(source.path))  # so that paths of images are written absolute
-    return updated(text, form, before, revision.storyboard)
+    return updated(text, form, before, revision.storyboard, origins=revision.origins)

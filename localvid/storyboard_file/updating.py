@@ -25,17 +25,25 @@ from localvid.storyboard_file.writing import FILM_KEYS, SHOT_KEYS, said, transit
 _NAME = "the storyboard"
 
 
-def updated(text: str, form: Form, before: Storyboard, after: Storyboard) -> str:
+def updated(
+    text: str,
+    form: Form,
+    before: Storyboard,
+    after: Storyboard,
+    *,
+    origins: Sequence[int | None] | None = None,
+) -> str:
     """`text`, which says `before`, changed so that it says `after`.
 
-    Shots are recognised (`matched_shots`) and keep their comments when they are changed or moved; a shot
+    Shots are those of `origins` (for each shot of `after` which of `before` it is, None for a new one), else
+    they are recognised (`matched_shots`). They keep their comments when they are changed or moved; a shot
     that goes takes its comments with it. An image that a shot keeps stays as the text names it, wherever
     `before` has it. Line ends, a byte order mark and a missing last line end stay.
 
     Raises InvalidStoryboardError for a text that is no storyboard, and for one so laid out that it cannot be
     changed in place.
     """
-    origins = matched_shots(before.shots, after.shots)
+    origins = matched_shots(before.shots, after.shots) if origins is None else origins
     body = text.removeprefix("\ufeff")
     own = parse(body, form, name=_NAME)
     if len(own.shots) != len(before.shots):

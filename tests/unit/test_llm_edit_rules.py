@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from localvid.errors import InvalidRequestError
@@ -12,6 +15,7 @@ from localvid.llm.revise_rules import revise_by_rule
 from localvid.llm.rewording import WEATHERS, in_weather, shown_at, split_label, time_called, with_words
 from localvid.schemas import Revision, Shot, Storyboard
 
+DIRECTOR = Path(__file__).parents[2] / "docs" / "director.md"
 BOARD = Storyboard(
     title="A red fox crosses a snowy forest at dawn",
     style="cinematic, the first light",
@@ -211,6 +215,17 @@ def test_what_no_rule_understands_to_its_last_word_is_left(instruction: str) -> 
     with pytest.raises(InvalidRequestError, match="no rule understands") as caught:
         revised(instruction)
     assert "larger model" in caught.value.hint
+
+
+def documented() -> list[str]:
+    table = re.findall(r"^\| [\w ,]+ \| (.*·.*) \|$", DIRECTOR.read_text(encoding="utf-8"), re.MULTILINE)
+    return [example.strip() for row in table for example in row.split("·")]
+
+
+def test_the_document_shows_what_is_understood() -> None:
+    assert len(documented()) > 25
+    for example in documented():
+        assert apply_rules(EditedBoard.of(BOARD), example)[1] == [], example
 
 
 def test_parts_that_are_left_are_said_beside_those_that_are_done() -> None:
