@@ -74,7 +74,7 @@ def _time(board: EditedBoard, match: re.Match[str], where: Where) -> EditedBoard
     """In the words of the shots, and, where it is the film's, in what all of them share."""
     time = time_called(match["time"].lower().replace("-", ""))
     changed = _reworded(board, where, lambda text: shown_at(text, time))
-    if changed is None or where.is_said:
+    if changed is None or not _is_of_film(board, where):
         return changed
     film, light = changed.film, LIGHT[time.time]
     style = film.style.replace("natural light", light) if film.written_by else film.style
@@ -90,9 +90,14 @@ def _time(board: EditedBoard, match: re.Match[str], where: Where) -> EditedBoard
 def _weather(board: EditedBoard, match: re.Match[str], where: Where) -> EditedBoard | None:
     weather = WEATHERS[next(name for name in WEATHERS if match[name])]
     changed = _reworded(board, where, lambda text: in_weather(text, weather))
-    if changed is None or where.is_said or not changed.film.setting:
+    if changed is None or not _is_of_film(board, where) or not changed.film.setting:
         return changed
     return changed.with_film(setting=in_weather(changed.film.setting, weather)[:300])
+
+
+def _is_of_film(board: EditedBoard, where: Where) -> bool:
+    """Whether it is all shots that are spoken of, and so what they share, too."""
+    return len(where.origins) == len(board.before.shots)
 
 
 def _reworded(board: EditedBoard, where: Where, change: Callable[[str], str]) -> EditedBoard | None:
@@ -114,7 +119,7 @@ def _replace(board: EditedBoard, match: re.Match[str], where: Where) -> EditedBo
     if not old or not new:
         return None
     changed = _described(board, where.origins, lambda text: with_words(text, old, new))
-    if not where.is_said:
+    if _is_of_film(board, where):
         changed = changed.with_film(
             title=with_words(board.film.title, old, new)[:200],
             characters=with_words(board.film.characters, old, new)[:300],
@@ -131,7 +136,7 @@ def _bare(words: str) -> str:
 
 
 def _style(board: EditedBoard, match: re.Match[str], where: Where) -> EditedBoard | None:
-    if where.is_said:
+    if not _is_of_film(board, where):
         return None  # all shots share one style
     words = match.group("named") or ""
     if not words:
@@ -270,12 +275,14 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
         ),
         _weather,
     ),
-    (_pattern(r"(?:the\s+)?style\s*(?::|=|is|to)?\s*(?P<named>.+)"), _style),
+    (_pattern(r"(?:the\s+)?style(?:\s*[:=]\s*|\s+(?:is\s+|to\s+)?)(?P<named>.+)"), _style),
     (_pattern(r"(?:in|as|like)?\s*(?:an?\s+|the\s+)?[\w' -]{3,60}(?P<named>)"), _style),
     (
         _pattern(
-            r"(?:the\s+)?(?:static|still|fixed|locked)(?:\s+camera)?|(?:the\s+)?camera\s+(?:is\s+)?(?:static|still|fixed)"
-            r"|(?:keep|hold|lock)\s+the\s+camera(?:\s+(?:still|static|fixed))?|no\s+camera\s+(?:moves?|movements?|motion)"
+            r"(?:the\s+)?(?:static|still|fixed|locked)(?:\s+camera)?|"
+            r"(?:the\s+)?camera\s+(?:is\s+)?(?:static|still|fixed)|"
+            r"(?:keep|hold|lock)\s+the\s+camera(?:\s+(?:still|static|fixed))?|"
+            r"no\s+camera\s+(?:moves?|movements?|motion)"
         ),
         _static,
     ),
@@ -289,15 +296,17 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     ),
     (
         _pattern(
-            r"(?:(?:an?|the)\s+)?(?:camera\s+)?(?:(?P<speed>slow|fast)(?:ly)?\s+)?(?P<move>(?:zoom|dolly|push|pan|tilt|"
-            r"truck|pedestal|orbit)\w*\s+(?:in|out|left|right|up|down))(?:\s+(?P<late>slowly|fast))?"
+            r"(?:(?:an?|the)\s+)?(?:camera\s+)?(?:(?P<speed>slow|fast)(?:ly)?\s+)?"
+            r"(?P<move>(?:zoom|dolly|push|pan|tilt|truck|pedestal|orbit)\w*\s+(?:in|out|left|right|up|down))"
+            r"(?:\s+(?P<late>slowly|fast))?"
         ),
         _camera,
     ),
     (
         _pattern(
-            r"(?:(?P<much>much|a\s+lot)\s+)?(?:a\s+bit\s+|a\s+little\s+)?(?:(?P<calm>calmer|more\s+calm|less\s+(?:energy|"
-            r"action|movement|motion)|quieter)|livelier|wilder|more\s+(?:lively|energetic|energy|action|movement|motion))"
+            r"(?:(?P<much>much|a\s+lot)\s+)?(?:a\s+bit\s+|a\s+little\s+)?"
+            r"(?:(?P<calm>calmer|more\s+calm|quieter|less\s+(?:energy|action|movement|motion))|"
+            r"livelier|wilder|more\s+(?:lively|energetic|energy|action|movement|motion))"
         ),
         _energy,
     ),
@@ -318,8 +327,9 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     ),
     (
         _pattern(
-            rf"(?:an?\s+)?(?:(?P<before>\d(?:\.\d+)?){_S}\s+)?(?:(?P<crossfade>cross-?(?:fades?|dissolves?)|dissolves?)|"
-            r"(?P<fade>fades?\s+(?:to|through)\s+black)|(?:hard\s+|straight\s+)?cuts?|no\s+(?:transitions|crossfades|fades))"
+            rf"(?:an?\s+)?(?:(?P<before>\d(?:\.\d+)?){_S}\s+)?"
+            r"(?:(?P<crossfade>cross-?(?:fades?|dissolves?)|dissolves?)|(?P<fade>fades?\s+(?:to|through)\s+black)|"
+            r"(?:hard\s+|straight\s+)?cuts?|no\s+(?:transitions|crossfades|fades))"
             rf"(?:\s+(?:of\s+)?(?P<after>\d(?:\.\d+)?){_S})?"
             r"(?:\s+(?:after|(?P<into>before|into|to)|(?P<between>between)))?"
         ),

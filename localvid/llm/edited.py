@@ -5,6 +5,7 @@ Frozen values and pure functions. What an operation does not name it leaves as i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Self
 
@@ -150,6 +151,6 @@ def _validated(shot: Shot) -> Shot:
 
 def _written_by(before: str, writer: str) -> str:
     """ "llm:a, edited by llm:b"; a person's storyboard says so first."""
-    if writer in before:
+    if writer in re.split(r"[,;]\s*(?:edited by\s+)?", before):
         return before
     return f"{before or 'a person'}, edited by {writer}"[:200]

@@ -39,19 +39,24 @@ WHICH = (
 """Names shots: "shot 2", "shots 1, 3 and 4", "shots 2 to 5", "the last two shots", "every shot"."""
 EVERYTHING = r"(?:it|this|that|everything|the\s+(?:whole\s+)?(?:film|movie|video|storyboard|thing))"
 
+_VERBS = (
+    "please make set turn change add insert drop remove delete cut swap switch exchange move put end finish "
+    "close start begin open pan tilt zoom dolly truck pedestal orbit slow slower fast faster static still no "
+    "calm calmer more less wilder livelier crossfade crossfades cross-fade fade replace use keep reverse let "
+    "style longer shorter show give do don't have"
+)
+_TIMES_AND_STYLES = "night|dawn|dusk|sunset|sunrise|noon|every|all|watercolou?r|black\\s+and\\s+white"
 _OPENING = re.compile(
-    r"(?:please|make|set|turn|change|add|insert|drop|remove|delete|cut|leave\s+out|swap|switch|exchange|move|put|"
-    r"end|finish|close|start|begin|open|pan|tilt|zoom|dolly|truck|pedestal|orbit|slow|slower|fast|faster|static|"
-    r"still|no|calm|calmer|more|less|wilder|livelier|cross-?fades?|fade|hard\s+cuts|replace|use|keep|reverse|let|"
-    r"style|longer|shorter|show|give|do|don't|have|"
-    r"(?:in|at)\s+(?:shot|the\s+(?:first|last|rain|snow|fog|morning|evening|afternoon|end|start|style)|night|dawn|"
-    r"dusk|sunset|sunrise|noon|every|all|watercolou?r|black\s+and\s+white)|"
-    r"(?:the\s+)?(?:first|last)\s+shot|(?:all|every|each)\s+(?:of\s+)?(?:the\s+)?shots?|the\s+camera|shots?\s+\d+(?!\s*(?:$|,|and\b|to\b|&|-))|"
+    rf"(?:{'|'.join(_VERBS.split())}|leave\s+out|hard\s+cuts|the\s+camera|(?:the\s+)?(?:first|last)\s+shot|"
+    rf"(?:in|at)\s+(?:shot|{_TIMES_AND_STYLES}|the\s+(?:first|last|rain|snow|fog|morning|evening|afternoon|end|"
+    r"start|style))|(?:all|every|each)\s+(?:of\s+)?(?:the\s+)?shots?|shots?\s+\d+(?!\s*(?:$|,|and\b|to\b|&|-))|"
     r"\d+(?:\.\d+)?\s*(?:s|sec|seconds)\b)\b",
     re.IGNORECASE,
 )
+"""What a new request begins with, after a comma or "and"."""
 _BREAK = re.compile(
-    r"(?P<hard>[.!;]+\s+|[.!;]+$|[。！；]+)|\s*,\s*(?:and\s+then\s+|and\s+|then\s+|but\s+)?|\s+(?:and\s+then|and|then)\s+",
+    r"(?P<hard>[.!;]+\s+|[.!;]+$|[。！；]+)|\s*,\s*(?:and\s+then\s+|and\s+|then\s+|but\s+)?|"
+    r"\s+(?:and\s+then|and|then)\s+",
     re.IGNORECASE,
 )
 _PLACE_ALONE = re.compile(

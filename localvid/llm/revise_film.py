@@ -39,7 +39,7 @@ _ATTEMPTS = 3
 _LINE_TOKENS = 120
 _ROW_TOKENS = 16
 _FRAME_TOKENS = 420
-"""Instructions, worked example and task of one question."""
+"""Instructions, worked example and task of one question; SmolLM2's tokeniser takes 204 to 394."""
 _SHOTS_A_PLAN = 20
 _SHOTS_A_MOVE = 8
 _LISTED_CHARACTERS = 160

@@ -159,6 +159,11 @@ def test_make_it_night_and_end_on_the_owl() -> None:
     assert revised("make it night, and end on the owl") == revision
 
 
+def test_everywhere_is_the_film() -> None:
+    for instruction in ("make it night everywhere", "make every shot night", "night in shots 1 to 3"):
+        assert revised(instruction).storyboard == revised("make it night").storyboard
+
+
 def test_the_style_is_replaced_whole() -> None:
     for instruction, style in (
         ("in watercolour", "watercolour"),
