@@ -70,7 +70,7 @@ def parts_of(instruction: str) -> list[str]:
     Raises InvalidRequestError for one that says nothing, or too much.
     """
     words = clean_prompt(instruction)
-    if not words:
+    if not words.strip(" .,;!。！；"):
         raise InvalidRequestError(
             "the instruction is empty", hint='say what is to change: "make it night, and end on the owl"'
         )

@@ -245,6 +245,7 @@ def test_parts_that_are_left_are_said_beside_those_that_are_done() -> None:
     [
         ("", "empty"),
         (" \n\x00", "empty"),
+        ("!!! ...", "empty"),
         ("night " * 4000, "at most 4,000"),
         ("drop shot 9", "no shot 9"),
         ("drop the last five shots", "no shot"),
