@@ -332,18 +332,23 @@ def _moved(session: Session, board: EditedBoard, change: str, places: Sequence[i
 def _motion(each: EditedShot, shot: Shot) -> str:
     if each.origin is None:
         return "(new)"
-    energy = min(ENERGY_WORDS, key=lambda word: abs(ENERGY_WORDS[word] - shot.energy))
     way = next(word for word, kind in prompts.TRANSITIONS.items() if kind is shot.transition.kind)
-    return f"({shot.camera.replace('_', ' ')}, {energy}, {way})"
+    return f"({shot.camera.replace('_', ' ')}, {_energy_word(shot)}, {way})"
+
+
+def _energy_word(shot: Shot) -> str:
+    """The nearest."""
+    return min(ENERGY_WORDS, key=lambda word: abs(ENERGY_WORDS[word] - shot.energy))
 
 
 def _with_move(shot: Shot, row: Sequence[str]) -> Shot:
-    """With those of its three words that are known; "as before" is none of them."""
+    """With those of its three words that are known and say something else than it does; "as before" is none
+    of them."""
     camera, energy, way = row
     changes: dict[str, object] = {}
     if (name := camera.replace(" ", "_")) in set(Camera):
         changes["camera"] = Camera(name)
-    if energy in ENERGY_WORDS:
+    if energy in ENERGY_WORDS and energy != _energy_word(shot):
         changes["energy"] = ENERGY_WORDS[energy]
     if way in prompts.TRANSITIONS and prompts.TRANSITIONS[way] is not shot.transition.kind:
         changes["transition"] = Transition(kind=prompts.TRANSITIONS[way])

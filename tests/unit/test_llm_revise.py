@@ -10,7 +10,7 @@ from localvid.errors import InvalidRequestError, StoryboardFailedError
 from localvid.llm.chat import OnWait, Question
 from localvid.llm.revise import revise
 from localvid.llm.revise_prompts import KEEP, example_lines
-from localvid.schemas import Camera, Progress, Shot, Storyboard, TransitionKind
+from localvid.schemas import Camera, Progress, Shot, Storyboard, Transition, TransitionKind
 
 BOARD = Storyboard(
     title="A fox in a wood",
@@ -218,6 +218,14 @@ def test_a_model_that_drops_everything_or_nothing_is_no_edit() -> None:
     for answer in (rows("drop", "drop", "drop"), rows("keep", "keep", "keep")):
         with pytest.raises(StoryboardFailedError):
             revise(ScriptedChat(plan=[answer]), BOARD, CHANGE, seed=4)
+
+
+def test_motion_that_is_said_again_stays_to_the_last_decimal() -> None:
+    old = BOARD.shots[1].model_copy(update={"energy": 0.27, "transition": Transition(duration_seconds=0.9)})
+    board = BOARD.model_copy(update={"shots": (BOARD.shots[0], old, BOARD.shots[2])})
+    for row in ("as before | as before | as before", "static | calm | cut"):
+        changed = revise(ScriptedChat(moves=[row]), board, CHANGE, seed=4).storyboard.shots[1]
+        assert changed == old.model_copy(update={"description": changed.description})
 
 
 def test_thoughts_never_reach_a_shot() -> None:
