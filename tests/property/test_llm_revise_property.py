@@ -96,7 +96,8 @@ def test_shots_that_are_not_named_stay_as_they_are(board: Storyboard, command: s
         assert revision.origins == tuple(range(len(board.shots)))
         others = range(len(board.shots))
         assert all(revision.storyboard.shots[at] == board.shots[at] for at in others if at != number - 1)
-        assert revision.storyboard.model_copy(update={"shots": board.shots}) == board
+        if len(board.shots) > 1:  # one of one is the whole film
+            assert revision.storyboard.model_copy(update={"shots": board.shots}) == board
 
 
 class RandomChat:
