@@ -18,10 +18,12 @@ from localvid.cli.options import (
     Workspace,
     duration_option,
     file_option,
+    option,
     seed_option,
     spread,
     validated_options,
 )
+from localvid.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from localvid.cli.progress import FilmProgress
@@ -105,13 +107,32 @@ def render(
 
 
 def storyboard(
-    prompt: Prompt,
+    prompt: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROMPT]",
+            show_default=False,
+            help="What the film shows; - reads it from the standard input.",
+        ),
+    ] = None,
     file: Annotated[
         Path | None,
         file_option(
-            "--output", "-o", help="The storyboard file; it is overwritten. Not given: standard output."
+            "--output",
+            "-o",
+            help="The storyboard file, .json or .yaml; it is overwritten. Not given: standard output.",
         ),
     ] = None,
+    show: Annotated[
+        Path | None,
+        file_option(
+            "--show",
+            help="Show this storyboard, or a film's, as a table; as a sheet in --output, .png or .html.",
+        ),
+    ] = None,
+    schema: Annotated[
+        bool, option("--schema", help="Print the JSON Schema of storyboard files, or write it to --output.")
+    ] = False,
     max_shots: Annotated[int | None, MAX_SHOTS] = None,
     duration: Annotated[
         float | None,
@@ -119,31 +140,69 @@ def storyboard(
     ] = None,
     llm: Llm = None,
     seed: Annotated[int | None, seed_option("The same seed gives the same words.")] = None,
+    as_json: Annotated[bool, option("--json", help="With --show: print the table as JSON.")] = False,
     quiet: Quiet = False,
     workspace: Workspace = None,
 ) -> None:
-    """Write a storyboard, to edit and render."""
+    """Write a storyboard, to edit and render; or show one."""
     from localvid.config import load_settings
-    from localvid.files import check_output, writing
+    from localvid.files import check_output
 
+    ways = {"--show": show is not None, "--schema": schema, "PROMPT": prompt is not None}
+    writing = {"--max-shots": max_shots, "--duration": duration, "--llm": llm, "--seed": seed}
+    way = _one_way(ways, writing={name for name, value in writing.items() if value is not None})
+    if as_json and way != "--show":
+        raise InvalidRequestError(
+            "--json belongs to --show: a storyboard is JSON already", hint="localvid storyboard --help"
+        )
+    if schema:
+        from localvid.cli.storyboards import write_schema
+
+        write_schema(file)
+        return
     settings = load_settings(workspace=workspace, llm=llm)
+    if show is not None:
+        from localvid.cli.showing import show_storyboard
+
+        show_storyboard(show, settings, sheet=file, as_json=as_json, quiet=quiet)
+        return
+    from localvid.cli.storyboards import write_storyboard
+
     given = {"llm": settings.llm, "max_shots": max_shots, "duration_seconds": duration}
     options = validated_options({name: value for name, value in given.items() if value is not None})
-    prompt = _prompt(prompt)
+    prompt = _prompt(prompt or "")
     if file is not None:
         check_output(file)
     with orchestrating(settings, quiet=quiet) as (orchestrator, display), display:
         written = orchestrator.write_storyboard(
             prompt, options=options, seed=seed, on_progress=lambda progress: display.report(_staged(progress))
         )
-    text = written.model_dump_json(indent=2, exclude_none=True) + "\n"
     if file is None:
-        sys.stdout.write(text)
+        sys.stdout.write(written.model_dump_json(indent=2, exclude_none=True) + "\n")
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with writing(file, overwrite=True) as partial:
-        partial.write_text(text, encoding="utf-8")
+    write_storyboard(written, file)
     print(file)
+
+
+def _one_way(ways: dict[str, bool], *, writing: set[str]) -> str:
+    """Which of the command's ways is asked for. Raises InvalidRequestError for none, and for what does not go
+    together; `writing` are the given options that only what is written from a prompt heeds."""
+    asked = [name for name, given in ways.items() if given]
+    if not asked:
+        raise InvalidRequestError(
+            "what shall it be: a prompt to write from, or --show FILE?",
+            hint='localvid storyboard "A lighthouse in a storm" -o lighthouse.yaml',
+        )
+    if len(asked) > 1:
+        raise InvalidRequestError(
+            f"{' and '.join(asked)} do not go together", hint="give one of them; localvid storyboard --help"
+        )
+    if asked != ["PROMPT"] and writing:
+        raise InvalidRequestError(
+            f"{', '.join(sorted(writing))} only matters to what is written from a prompt",
+            hint=f"leave it out with {asked[0]}",
+        )
+    return asked[0]
 
 
 def _prompt(prompt: str) -> str:
