@@ -107,13 +107,32 @@ def render(
 
 
 def storyboard(
-    prompt: Prompt,
+    prompt: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROMPT]",
+            show_default=False,
+            help="What the film shows, or what --edit is to change; - reads it from the standard input.",
+        ),
+    ] = None,
     file: Annotated[
         Path | None,
         file_option(
-            "--output", "-o", help="The storyboard file; it is overwritten. Not given: standard output."
+            "--output",
+            "-o",
+            help="The storyboard file, .json or .yaml; it is overwritten. Not given: standard output.",
         ),
     ] = None,
+    show: Annotated[
+        Path | None,
+        file_option(
+            "--show",
+            help="Show this storyboard, or a film's, as a table; as a sheet in --output, .png or .html.",
+        ),
+    ] = None,
+    schema: Annotated[
+        bool, option("--schema", help="Print the JSON Schema of storyboard files, or write it to --output.")
+    ] = False,
     max_shots: Annotated[int | None, MAX_SHOTS] = None,
     duration: Annotated[
         float | None,
@@ -128,39 +147,55 @@ def storyboard(
     ] = None,
     seed: Annotated[int | None, seed_option("The same seed gives the same words.")] = None,
     yes: Annotated[bool, option("--yes", "-y", help="With --edit: do not ask.")] = False,
-    as_json: Annotated[bool, option("--json", help="With --edit: print what changes as JSON.")] = False,
+    as_json: Annotated[
+        bool, option("--json", help="With --show or --edit: print the table, or what changes, as JSON.")
+    ] = False,
     quiet: Quiet = False,
     workspace: Workspace = None,
 ) -> None:
-    """Write a storyboard, to edit and render."""
+    """Write a storyboard, to edit and render; show one, or change it."""
     from localvid.config import load_settings
-    from localvid.files import check_output, writing
+    from localvid.files import check_output
 
+    ways = {
+        "--show": show is not None,
+        "--edit": edit is not None,
+        "--schema": schema,
+        "PROMPT": prompt is not None and edit is None,
+    }
+    given = {
+        "--max-shots": max_shots is not None,
+        "--duration": duration is not None,
+        "--llm": llm is not None,
+        "--seed": seed is not None,
+        "--yes": yes,
+        "--json": as_json,
+    }
+    _check_ways(ways, given)
+    if schema:
+        from localvid.cli.storyboards import write_schema
+
+        write_schema(file)
+        return
     settings = load_settings(workspace=workspace, llm=llm)
+    if show is not None:
+        from localvid.cli.showing import show_storyboard
+
+        show_storyboard(show, settings, sheet=file, as_json=as_json, quiet=quiet)
+        return
     if edit is not None:
         from localvid.cli.editing import edit_storyboard
 
-        if max_shots is not None or duration is not None:
-            raise InvalidRequestError(
-                "--max-shots and --duration only matter to what is written from a prompt",
-                hint='say it in the instruction: "drop shot 3", "20 seconds in all"',
-            )
+        words = _prompt(prompt or "")
         edit_storyboard(
-            edit,
-            _prompt(prompt),
-            target=file,
-            settings=settings,
-            seed=seed,
-            yes=yes,
-            as_json=as_json,
-            quiet=quiet,
+            edit, words, target=file, settings=settings, seed=seed, yes=yes, as_json=as_json, quiet=quiet
         )
         return
-    if yes or as_json:
-        raise InvalidRequestError("--yes and --json belong to --edit", hint="localvid storyboard --help")
-    given = {"llm": settings.llm, "max_shots": max_shots, "duration_seconds": duration}
-    options = validated_options({name: value for name, value in given.items() if value is not None})
-    prompt = _prompt(prompt)
+    from localvid.cli.storyboards import write_storyboard
+
+    asked = {"llm": settings.llm, "max_shots": max_shots, "duration_seconds": duration}
+    options = validated_options({name: value for name, value in asked.items() if value is not None})
+    prompt = _prompt(prompt or "")
     if file is not None:
         check_output(file)
     with orchestrating(settings, quiet=quiet) as (orchestrator, display), display:
@@ -170,14 +205,40 @@ def storyboard(
             seed=seed,
             on_progress=lambda progress: display.report(of_storyboard(progress)),
         )
-    text = written.model_dump_json(indent=2, exclude_none=True) + "\n"
     if file is None:
-        sys.stdout.write(text)
+        sys.stdout.write(written.model_dump_json(indent=2, exclude_none=True) + "\n")
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with writing(file, overwrite=True) as partial:
-        partial.write_text(text, encoding="utf-8")
+    write_storyboard(written, file)
     print(file)
+
+
+_HEEDED = {
+    "PROMPT": ("--max-shots", "--duration", "--llm", "--seed"),
+    "--edit": ("--llm", "--seed", "--yes", "--json"),
+    "--show": ("--json",),
+    "--schema": (),
+}
+"""Way of `storyboard` → the options that mean something to it, beside those that all take."""
+
+
+def _check_ways(ways: dict[str, bool], given: dict[str, bool]) -> None:
+    """Raise InvalidRequestError unless one way is asked for, with options that it heeds."""
+    asked = [name for name, is_asked in ways.items() if is_asked]
+    if not asked:
+        raise InvalidRequestError(
+            "what shall it be: a prompt to write from, --show FILE, or --edit FILE with what is to change?",
+            hint='localvid storyboard "A lighthouse in a storm" -o lighthouse.yaml',
+        )
+    if len(asked) > 1:
+        raise InvalidRequestError(
+            f"{' and '.join(asked)} do not go together", hint="give one of them; localvid storyboard --help"
+        )
+    unheeded = [name for name, is_given in given.items() if is_given and name not in _HEEDED[asked[0]]]
+    if unheeded:
+        way = "a prompt" if asked == ["PROMPT"] else asked[0]
+        raise InvalidRequestError(
+            f"{' and '.join(unheeded)}: without meaning with {way}", hint="localvid storyboard --help"
+        )
 
 
 def _prompt(prompt: str) -> str:

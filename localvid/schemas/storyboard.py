@@ -89,6 +89,12 @@ class Transition(Frozen):
             fields["duration_seconds"] = _number(seconds)
         return fields
 
+    @property
+    def in_words(self) -> str:
+        """`cut`, `crossfade 0.8 s`, `fade black 1 s`."""
+        words = self.kind.value.replace("_", " ")
+        return words if self.kind is TransitionKind.CUT else f"{words} {self.duration_seconds:g} s"
+
     def side_frames(self, fps: float | Fraction) -> int:
         """Frames that it touches at the end of one shot, and as many at the start of the next."""
         if self.kind is TransitionKind.CUT:
@@ -124,6 +130,13 @@ class Shot(Frozen):
     """Drawn when the job is planned if it is not given."""
     continue_from_previous: bool = False
     """The shot goes on from the picture on which the one before ends."""
+
+    @property
+    def move_in_words(self) -> str:
+        """`static`, `pan left`, `slow pan left`."""
+        move = self.camera.value.replace("_", " ")
+        usual = self.camera is Camera.STATIC or self.camera_speed is CameraSpeed.NORMAL
+        return move if usual else f"{self.camera_speed.value} {move}"
 
     @field_validator("camera", "camera_speed", mode="before")
     @classmethod

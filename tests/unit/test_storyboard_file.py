@@ -345,3 +345,13 @@ def test_a_reworded_shot_is_recognised_where_another_was_put_before_it() -> None
     before = [Shot(description="a red fox in the snow"), Shot(description="an owl on a branch at night")]
     after = [Shot(description="the moon"), Shot(description="an owl on a branch in the rain"), before[0]]
     assert matched_shots(before, after) == [None, 1, 0]
+
+
+def test_the_documented_examples_say_the_same() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "storyboard.md").read_text(encoding="utf-8")
+    in_yaml, in_json = (
+        document.partition(f"```{form}\n")[2].partition("```")[0] for form in ("yaml", "json")
+    )
+    board = parse(in_yaml, Form.YAML, name="film")
+    assert board == parse(in_json, Form.JSON, name="film")
+    assert len(board.shots) == 2
