@@ -77,11 +77,11 @@ def show_storyboard(
 
 def _as_filmed(found: FoundStoryboard, settings: Settings) -> Storyboard:
     """With what a film was made with in place of what its storyboard says, and the images that it kept."""
-    from localvid.store import IMAGES
-
     recorded = found.recorded
     if recorded is None:
         return found.storyboard
+    from localvid.store import IMAGES
+
     kept = settings.workspace / IMAGES
     shots = []
     for shot in found.storyboard.shots:

@@ -40,7 +40,7 @@ img { display: block; width: 100%; height: auto; }
 .said p { margin: 0; white-space: pre-line; }
 .how { display: grid; grid-template-columns: 1fr auto; align-items: center; gap: .25rem 1rem;
   padding: .6rem 1rem; border-top: 1px solid var(--line); font-size: .9rem; }
-.camera { display: inline-flex; align-items: center; gap: .5rem; color: var(--accent); }
+.camera { display: inline-flex; align-items: center; white-space: nowrap; gap: .5rem; color: var(--accent); }
 .camera svg { width: 1.4rem; height: 1.4rem; flex: none; }
 .right { justify-self: end; font-variant-numeric: tabular-nums; }
 .bar { display: inline-block; width: 3.5rem; height: .4rem; margin-inline-start: .4rem; border-radius: .2rem;
@@ -48,6 +48,7 @@ img { display: block; width: 100%; height: auto; }
 .bar i { display: block; height: 100%; background: var(--accent); }
 @media print {
   :root { --ink: #000; --faint: #444; --ground: #fff; --card: #fff; --line: #bbb; --accent: #000; }
+  html { font-size: 11px; }
   body { padding: 0; max-width: none; }
   ol { grid-template-columns: repeat(3, 1fr); gap: .5cm; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from localvid.schemas import Shot
-from localvid.storyboard_file.edits import Edits
+from localvid.storyboard_file.edits import Edits, unkept_layout
 from localvid.storyboard_file.nodes import Scalar
 from localvid.storyboard_file.nodes import Sequence as SequenceNode
 from localvid.storyboard_file.writing import SHOT_KEYS, left_out, said, shot_lines, word
@@ -65,7 +65,10 @@ def arrange_blocks(
 def _blocks(edits: Edits, key: Scalar, shots: SequenceNode) -> tuple[int, list[_Block]]:
     """The column of the dashes, and the block of each shot."""
     above = _lines(edits, key.end, shots.items[0].start)
-    first = next(index for index, line in enumerate(above) if line.text.lstrip(" ").startswith("-"))
+    dashes = (index for index, line in enumerate(above) if line.text.lstrip(" ").startswith("-"))
+    first = next(dashes, None)
+    if first is None:  # lines that end in another way than is known here
+        raise unkept_layout()
     dash = above[first].column
     start = first
     while start and not above[start - 1].is_blank:

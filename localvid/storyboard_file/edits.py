@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from localvid.errors import InvalidStoryboardError
 from localvid.schemas import Transition
 from localvid.storyboard_file.nodes import Entry, Mapping, Node, Scalar
 from localvid.storyboard_file.scalars import folded, on_one_line
@@ -55,9 +56,17 @@ class Edits:
         return place - self.line_start(place)
 
 
+def unkept_layout() -> InvalidStoryboardError:
+    """What is said where a text cannot be changed within its own layout."""
+    return InvalidStoryboardError(
+        "the file is laid out in a way that cannot be changed in place",
+        hint="name a new file with --output",
+    )
+
+
 def set_values(edits: Edits, mapping: Mapping, changes: dict[str, Said], *, order: Sequence[str]) -> None:
-    """Give keys of the mapping other values; None takes a key out. A new key comes after those that stand
-    before it in `order`, of which the last does not count: it may be moved."""
+    """Give keys of the mapping other values; None takes a key out. A new key comes after the
+    last of those that stand before it in `order`."""
     for key, value in changes.items():
         entry = mapping.entry(key)
         if entry is None:
@@ -73,7 +82,7 @@ def set_values(edits: Edits, mapping: Mapping, changes: dict[str, Said], *, orde
                 if isinstance(part.value, Scalar)
             }
             parts = {part: new for part, new in parts.items() if old.get(part) != word(new)}
-            set_values(edits, entry.value, parts, order=("kind", "duration_seconds", ""))
+            set_values(edits, entry.value, parts, order=("kind", "duration_seconds"))
         else:
             _replace(edits, mapping, entry, value)
 

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from localvid.schemas import clean_prompt
+
 Value = dict[str, "Value"] | list["Value"] | str | int | float | bool | None
 
 _MAX_DEPTH = 6
@@ -211,7 +213,7 @@ class _Composer:
             if not isinstance(key, Scalar):
                 raise YamlTextError("a key is one word", _line(inner))
             if key.text in keys:
-                raise YamlTextError(f"the key {key.text[:40]} stands there twice", key.line)
+                raise YamlTextError(f"the key {clean_prompt(key.text)[:40]} stands there twice", key.line)
             keys.add(key.text)
             entries.append(Entry(key, self._after_key(key, self._node(next(self._events), depth + 1))))
         flow = bool(event.flow_style)

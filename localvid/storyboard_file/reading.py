@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from localvid.errors import InvalidStoryboardError
-from localvid.schemas import Storyboard, explain
+from localvid.schemas import Storyboard, clean_prompt, explain
 from localvid.storyboard_file import nodes
 
 SCHEMA_KEY = "$schema"
@@ -63,7 +63,9 @@ def json_data(text: str, name: str) -> Any:
         if len(made) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
-            raise InvalidStoryboardError(f"{name}: the key {twice[:40]} stands there twice", hint=HINT)
+            raise InvalidStoryboardError(
+                f"{name}: the key {clean_prompt(twice)[:40]} stands there twice", hint=HINT
+            )
         return made
 
     try:

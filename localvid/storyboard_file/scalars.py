@@ -53,17 +53,11 @@ def _is_plain(text: str, *, flow: bool) -> bool:
     """Whether it reads back as this text where nothing is put around it."""
     if not text or text != text.strip() or re.search(r"[\t\n\r]", text) or _UNPRINTABLE.search(text):
         return False
-    around = f"- [{text}, 1]" if flow else f"- x: {text}"
     try:
-        root = compose(around)
-        item = root.items[0] if isinstance(root, Sequence) else None
-        node = item.items[0] if isinstance(item, Sequence) else item
-        if isinstance(node, Mapping) and not flow and len(node.entries) == 1:
-            node = node.entries[0].value
-        return (
-            isinstance(node, Scalar)
-            and node.value == text
-            and not (flow and isinstance(item, Sequence) and len(item.items) != 2)
-        )
+        root = compose(f"x: [{text}, 1]" if flow else f"x: {text}")
+        node = root.entries[0].value if isinstance(root, Mapping) and len(root.entries) == 1 else None
+        if flow and isinstance(node, Sequence) and len(node.items) == 2:
+            node = node.items[0]
+        return isinstance(node, Scalar) and node.value == text
     except YamlTextError:
         return False

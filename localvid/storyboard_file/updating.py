@@ -15,7 +15,7 @@ from typing import Any
 from localvid.errors import InvalidStoryboardError
 from localvid.schemas import Shot, Storyboard, Transition
 from localvid.storyboard_file.blocks import arrange_blocks, arrange_flow
-from localvid.storyboard_file.edits import Edits, set_values
+from localvid.storyboard_file.edits import Edits, set_values, unkept_layout
 from localvid.storyboard_file.matching import matched_shots
 from localvid.storyboard_file.nodes import Mapping as MappingNode
 from localvid.storyboard_file.nodes import Sequence as SequenceNode
@@ -52,12 +52,17 @@ def updated(
         )
     after = _with_own_images(own, before, after, origins)
     changed = (_json if form is Form.JSON else _yaml)(body, own, after, origins)
-    if parse(changed, form, name=_NAME) != after:
-        raise InvalidStoryboardError(
-            "the file is laid out in a way that cannot be changed in place",
-            hint="name a new file with --output",
-        )
+    if not _says(changed, form, after):
+        raise unkept_layout()
     return text[: len(text) - len(body)] + changed
+
+
+def _says(text: str, form: Form, storyboard: Storyboard) -> bool:
+    """Whether it reads back as this storyboard: no file is spoiled by a layout that nobody thought of."""
+    try:
+        return parse(text, form, name=_NAME) == storyboard
+    except InvalidStoryboardError:
+        return False
 
 
 def _with_own_images(
@@ -87,7 +92,7 @@ def _yaml(text: str, own: Storyboard, after: Storyboard, origins: Sequence[int |
     assert entry is not None and isinstance(entry.value, SequenceNode)  # parse() has read it
     items = [item for item in entry.value.items if isinstance(item, MappingNode)]
     edits = Edits(text)
-    set_values(edits, root, _changes(own, after, FILM_KEYS), order=(*FILM_KEYS, "shots"))
+    set_values(edits, root, _changes(own, after, FILM_KEYS), order=FILM_KEYS)
     for shot, origin in zip(after.shots, origins, strict=True):
         if origin is not None:
             set_values(edits, items[origin], _changes(own.shots[origin], shot, SHOT_KEYS), order=SHOT_KEYS)

@@ -7,8 +7,10 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from storyboards import TRICKY, boards, shots, texts
 
+from localvid.errors import InvalidStoryboardError
 from localvid.schemas import Shot, Storyboard
 from localvid.storyboard_file import Form, matched_shots, parse, updated, written
 
@@ -118,3 +120,19 @@ def test_nothing_changed_is_nothing_written(data: st.DataObject) -> None:
 def test_any_storyboard_can_become_any_other(before: Storyboard, after: Storyboard, form: Form) -> None:
     text = written(before, form)
     assert parse(updated(text, form, before, after), form, name="film") == after
+
+
+@given(st.sampled_from((BLOCK, FLOW)), st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_spoiled_file_is_read_or_refused_and_never_written_wrong(text: str, data: st.DataObject) -> None:
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(text)))
+        new = data.draw(st.sampled_from(("", *"\n\r\t :-#'\"[]{},&*!|>%\x85\u2028\x00")))
+        text = text[:place] + new + text[place + data.draw(st.integers(0, 8)) :]
+    try:
+        before = parse(text, Form.YAML, name="film")
+        after = before.model_copy(update={"style": "oil", "shots": before.shots[::-1]})
+        result = updated(text, Form.YAML, before, Storyboard.model_validate(after.model_dump()))
+        assert parse(result, Form.YAML, name="film") == after
+    except (InvalidStoryboardError, ValidationError):
+        pass

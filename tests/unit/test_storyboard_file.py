@@ -301,6 +301,14 @@ def test_an_image_stays_named_as_it_was(tmp_path: Path) -> None:
     assert updated(text, Form.YAML, before, after) == text + "    camera: zoom_in\n"
 
 
+def test_a_layout_that_cannot_be_kept_is_not_spoiled() -> None:
+    text = "title: a\rshots:\r- description: a\r- description: b\r"  # lines ended as on an old Macintosh
+    before = parse(text, Form.YAML, name="film")
+    after = before.model_copy(update={"shots": before.shots[::-1]})
+    with pytest.raises(InvalidStoryboardError, match="cannot be changed in place"):
+        updated(text, Form.YAML, before, after)
+
+
 @pytest.mark.parametrize("indent", ["\t", "   ", None])
 def test_json_keeps_its_keys_and_its_indentation(indent: str | None) -> None:
     document = {
