@@ -76,6 +76,14 @@ def with_max_shots(options: FilmOptions | None, max_shots: int | None) -> FilmOp
         raise InvalidRequestError(explain(error), hint="a storyboard has 1 to 7 shots") from error
 
 
+def with_length(options: FilmOptions, seconds: float) -> FilmOptions:
+    """The options with a length of the film. Raises InvalidRequestError for one that no film has."""
+    try:
+        return FilmOptions.model_validate({**options.model_dump(), "duration_seconds": seconds})
+    except ValidationError as error:
+        raise InvalidRequestError(explain(error), hint="ask for another length") from error
+
+
 def settle_images(
     storyboard: Storyboard | None,
     options: FilmOptions,

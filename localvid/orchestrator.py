@@ -37,6 +37,7 @@ from localvid.schemas import (
     ModelKind,
     OnProgress,
     Progress,
+    Revision,
     Storyboard,
     Transition,
     VideoJob,
@@ -296,6 +297,35 @@ class VideoOrchestrator:
             storyboard = writer.write(prompt, num_shots=num_shots, seed=seed, on_progress=on_progress)
         storyboard = intake.as_long_as_asked(storyboard, options, video) if video else storyboard
         return assign_seeds(storyboard.model_copy(update={"prompt": prompt}), seed)
+
+    def revise_storyboard(
+        self,
+        storyboard: Storyboard,
+        instruction: str,
+        *,
+        options: FilmOptions,
+        seed: int | None = None,
+        on_progress: OnProgress = ignore_progress,
+    ) -> Revision:
+        """The storyboard as an instruction changes it; shots that it does not touch stay as they are.
+
+        Without a seed it is 0, so that the same words give the same change again. New shots get seeds where
+        all others have one. A length of the film that the instruction asks for is met as `--duration` is.
+
+        Raises InvalidRequestError for an instruction of which nothing can be done, NotAvailableError for a
+        writer that cannot run here, StoryboardFailedError where a model gave nothing usable.
+        """
+        seed = intake.checked_seed(seed) or 0
+        info = intake.chosen(registry.choose_writer(self.settings, options.llm), self._notice)
+        with registry.open_writer(info, self.settings) as writer:
+            revision = writer.revise(storyboard, instruction, seed=seed, on_progress=on_progress)
+        board = revision.storyboard
+        if revision.film_seconds is not None:
+            video = registry.choose_video_model(self.settings, options.model).info.manifest
+            board = intake.as_long_as_asked(board, intake.with_length(options, revision.film_seconds), video)
+        if all(shot.seed is not None for shot in storyboard.shots):
+            board = assign_seeds(board, seed)
+        return revision.model_copy(update={"storyboard": board})
 
     def _settle(
         self, storyboard: Storyboard | None, options: FilmOptions, *, keep: Callable[[Path], Path]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from localvid.cli import output
-from localvid.cli.making import make_film, orchestrating
+from localvid.cli.making import make_film, of_storyboard, orchestrating
 from localvid.cli.options import (
     MAX_SHOTS,
     FilmFlags,
@@ -18,15 +18,17 @@ from localvid.cli.options import (
     Workspace,
     duration_option,
     file_option,
+    option,
     seed_option,
     spread,
     validated_options,
 )
+from localvid.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from localvid.cli.progress import FilmProgress
     from localvid.cli.storyboards import FoundStoryboard
-    from localvid.schemas import Progress, Storyboard
+    from localvid.schemas import Storyboard
 
 _MAX_PROMPT_BYTES = 2**20
 
@@ -105,45 +107,138 @@ def render(
 
 
 def storyboard(
-    prompt: Prompt,
+    prompt: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROMPT]",
+            show_default=False,
+            help="What the film shows, or what --edit is to change; - reads it from the standard input.",
+        ),
+    ] = None,
     file: Annotated[
         Path | None,
         file_option(
-            "--output", "-o", help="The storyboard file; it is overwritten. Not given: standard output."
+            "--output",
+            "-o",
+            help="The storyboard file, .json or .yaml; it is overwritten. Not given: standard output.",
         ),
     ] = None,
+    show: Annotated[
+        Path | None,
+        file_option(
+            "--show",
+            help="Show this storyboard, or a film's, as a table; as a sheet in --output, .png or .html.",
+        ),
+    ] = None,
+    schema: Annotated[
+        bool, option("--schema", help="Print the JSON Schema of storyboard files, or write it to --output.")
+    ] = False,
     max_shots: Annotated[int | None, MAX_SHOTS] = None,
     duration: Annotated[
         float | None,
         duration_option("How long the film is to be, such as 20s or 1m30s; decides how many shots, too."),
     ] = None,
     llm: Llm = None,
+    edit: Annotated[
+        Path | None,
+        file_option(
+            "--edit", help="Change this storyboard as PROMPT says: shows what changes, asks, and writes it."
+        ),
+    ] = None,
     seed: Annotated[int | None, seed_option("The same seed gives the same words.")] = None,
+    yes: Annotated[bool, option("--yes", "-y", help="With --edit: do not ask.")] = False,
+    as_json: Annotated[
+        bool, option("--json", help="With --show or --edit: print the table, or what changes, as JSON.")
+    ] = False,
     quiet: Quiet = False,
     workspace: Workspace = None,
 ) -> None:
-    """Write a storyboard, to edit and render."""
+    """Write a storyboard, to edit and render; show one, or change it."""
     from localvid.config import load_settings
-    from localvid.files import check_output, writing
+    from localvid.files import check_output
 
+    ways = {
+        "--show": show is not None,
+        "--edit": edit is not None,
+        "--schema": schema,
+        "PROMPT": prompt is not None and edit is None,
+    }
+    given = {
+        "--max-shots": max_shots is not None,
+        "--duration": duration is not None,
+        "--llm": llm is not None,
+        "--seed": seed is not None,
+        "--yes": yes,
+        "--json": as_json,
+    }
+    _check_ways(ways, given)
+    if schema:
+        from localvid.cli.storyboards import write_schema
+
+        write_schema(file)
+        return
     settings = load_settings(workspace=workspace, llm=llm)
-    given = {"llm": settings.llm, "max_shots": max_shots, "duration_seconds": duration}
-    options = validated_options({name: value for name, value in given.items() if value is not None})
-    prompt = _prompt(prompt)
+    if show is not None:
+        from localvid.cli.showing import show_storyboard
+
+        show_storyboard(show, settings, sheet=file, as_json=as_json, quiet=quiet)
+        return
+    if edit is not None:
+        from localvid.cli.editing import edit_storyboard
+
+        words = _prompt(prompt or "")
+        edit_storyboard(
+            edit, words, target=file, settings=settings, seed=seed, yes=yes, as_json=as_json, quiet=quiet
+        )
+        return
+    from localvid.cli.storyboards import write_storyboard
+
+    asked = {"llm": settings.llm, "max_shots": max_shots, "duration_seconds": duration}
+    options = validated_options({name: value for name, value in asked.items() if value is not None})
+    prompt = _prompt(prompt or "")
     if file is not None:
         check_output(file)
     with orchestrating(settings, quiet=quiet) as (orchestrator, display), display:
         written = orchestrator.write_storyboard(
-            prompt, options=options, seed=seed, on_progress=lambda progress: display.report(_staged(progress))
+            prompt,
+            options=options,
+            seed=seed,
+            on_progress=lambda progress: display.report(of_storyboard(progress)),
         )
-    text = written.model_dump_json(indent=2, exclude_none=True) + "\n"
     if file is None:
-        sys.stdout.write(text)
+        sys.stdout.write(written.model_dump_json(indent=2, exclude_none=True) + "\n")
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with writing(file, overwrite=True) as partial:
-        partial.write_text(text, encoding="utf-8")
+    write_storyboard(written, file)
     print(file)
+
+
+_HEEDED = {
+    "PROMPT": ("--max-shots", "--duration", "--llm", "--seed"),
+    "--edit": ("--llm", "--seed", "--yes", "--json"),
+    "--show": ("--json",),
+    "--schema": (),
+}
+"""Way of `storyboard` → the options that mean something to it, beside those that all take."""
+
+
+def _check_ways(ways: dict[str, bool], given: dict[str, bool]) -> None:
+    """Raise InvalidRequestError unless one way is asked for, with options that it heeds."""
+    asked = [name for name, is_asked in ways.items() if is_asked]
+    if not asked:
+        raise InvalidRequestError(
+            "what shall it be: a prompt to write from, --show FILE, or --edit FILE with what is to change?",
+            hint='localvid storyboard "A lighthouse in a storm" -o lighthouse.yaml',
+        )
+    if len(asked) > 1:
+        raise InvalidRequestError(
+            f"{' and '.join(asked)} do not go together", hint="give one of them; localvid storyboard --help"
+        )
+    unheeded = [name for name, is_given in given.items() if is_given and name not in _HEEDED[asked[0]]]
+    if unheeded:
+        way = "a prompt" if asked == ["PROMPT"] else asked[0]
+        raise InvalidRequestError(
+            f"{' and '.join(unheeded)}: without meaning with {way}", hint="localvid storyboard --help"
+        )
 
 
 def _prompt(prompt: str) -> str:
@@ -152,13 +247,6 @@ def _prompt(prompt: str) -> str:
         return prompt
     # Bytes that are no text are dropped with the control characters.
     return sys.stdin.buffer.read(_MAX_PROMPT_BYTES).decode("utf-8", errors="replace")
-
-
-def _staged(progress: Progress) -> Progress:
-    """A writer's own report, as one of a film of which nothing else is made."""
-    from localvid.schemas import Stage
-
-    return progress.model_copy(update={"stage": Stage.STORYBOARD, "overall": progress.fraction})
 
 
 def _storyboard_to_render(found: FoundStoryboard, flags: FilmFlags, display: FilmProgress) -> Storyboard:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from localvid.config import Settings
     from localvid.orchestrator import VideoOrchestrator
-    from localvid.schemas import Shot, Storyboard, Transition, VideoInfo, VideoJob
+    from localvid.schemas import Progress, Shot, Storyboard, Transition, VideoInfo, VideoJob
 
 
 @contextmanager
@@ -80,6 +80,13 @@ def _print_film(job: VideoJob, *, as_json: bool, quiet: bool, workspace: Path | 
     console.print(f"  another take of a shot: {redo}", soft_wrap=True)
 
 
+def of_storyboard(progress: Progress) -> Progress:
+    """A writer's own report, as one of a film of which nothing else is made."""
+    from localvid.schemas import Stage
+
+    return progress.model_copy(update={"stage": Stage.STORYBOARD, "overall": progress.fraction})
+
+
 def film_document(job: VideoJob, video: VideoInfo | None) -> dict[str, Any]:
     """A job as JSON, with what its film says of itself."""
     return {**job.model_dump(mode="json"), "video": video.model_dump(mode="json") if video else None}
@@ -107,7 +114,7 @@ def print_shots(console: Console, storyboard: Storyboard, *, transition: Transit
         camera = " ".join(word for word in (_speed(shot), shot.camera.value) if word)
         moves = f"{camera}, energy {shot.energy:g}, {shot.duration_seconds:g} s, seed {shot.seed}"
         if number < last:
-            moves += f", then {_words(transition or shot.transition)}"
+            moves += f", then {(transition or shot.transition).in_words}"
         output.print_hanging(console, moves, indent=5, mark=f"  {number}")
         output.print_hanging(console, shot.description, indent=5)
 
@@ -118,11 +125,6 @@ def _speed(shot: Shot) -> str:
 
     unusual = shot.camera is not Camera.STATIC and shot.camera_speed is not CameraSpeed.NORMAL
     return shot.camera_speed.value if unusual else ""
-
-
-def _words(transition: Transition) -> str:
-    words = transition.kind.value.replace("_", " ")
-    return words if words == "cut" else f"{words} {transition.duration_seconds:g} s"
 
 
 def _with_resume(error: LocalvidError, job: VideoJob) -> LocalvidError:

@@ -164,20 +164,19 @@ def _check_model(info: ModelInfo) -> None:
 
 def _num_shots(source: str | None, info: ModelInfo, options: FilmOptions) -> int:
     """Shots of a storyboard file, or as many as would be written for a prompt."""
-    from localvid.cli.storyboards import read_storyboard
+    from localvid.cli.storyboards import names_storyboard, read_storyboard
     from localvid.planning import num_shots_for
 
     assert info.manifest.capabilities is not None  # of every such model
     if source is None:
         return 1 if options.duration_seconds is None else num_shots_for(options, info.manifest.capabilities)
-    path = Path(source)
-    if source == "-" or path.suffix.lower() in (".json", ".mp4") or path.is_file():
+    if names_storyboard(source):
         if options.duration_seconds is not None:
             raise InvalidRequestError(
                 "--duration plans a film that is not written yet, and this storyboard is",
                 hint="give each shot its duration in the file, or leave --duration out",
             )
-        shots = len(read_storyboard(path).storyboard.shots)
+        shots = len(read_storyboard(Path(source)).storyboard.shots)
         return min(shots, options.max_shots) if "max_shots" in options.model_fields_set else shots
     return num_shots_for(options, info.manifest.capabilities)
 

@@ -1,23 +1,20 @@
-"""Reading storyboard files, and the storyboard that a film carries."""
+"""Storyboard files as the command line names them: read, also out of films, and written."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from localvid.errors import InvalidStoryboardError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from localvid.schemas import FilmOptions, Storyboard
-
-    _Model = TypeVar("_Model", bound=BaseModel)
 
 STANDARD_INPUT = Path("-")
 
 _MAX_BYTES = 2**20
+_FILE_SUFFIXES = (".json", ".yaml", ".yml")
 _FILM_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".gif")
 _HINT = "docs/storyboard.md says what a storyboard file holds"
 
@@ -30,23 +27,91 @@ class FoundStoryboard(NamedTuple):
     recorded: FilmOptions | None
 
 
+def names_storyboard(argument: str) -> bool:
+    """Whether an argument that may be a prompt names a file: `-`, a known suffix, or a file that is there."""
+    path = Path(argument)
+    return argument == "-" or path.suffix.lower() in (*_FILE_SUFFIXES, *_FILM_SUFFIXES) or _is_file(path)
+
+
 def read_storyboard(source: Path) -> FoundStoryboard:
     """Read a storyboard file, the standard input for `-`, or the record of a film.
 
     Images are looked for beside the file that names them. Raises InvalidStoryboardError for what is
-    missing, too large, no UTF-8, no JSON or no storyboard, InvalidVideoError for a film that is none.
+    missing, too large, no UTF-8, neither JSON nor YAML or no storyboard, InvalidVideoError for a film that
+    is none.
     """
-    from localvid.schemas import Storyboard
-
-    if source.suffix.lower() in _FILM_SUFFIXES:
+    if is_film(source):
         return _of_film(source)
-    storyboard = _validated(Storyboard, _read(source), source)
-    return FoundStoryboard(_beside(storyboard, source.parent), storyboard.prompt, None)
+    storyboard = storyboard_in(read_text(source), source)
+    return FoundStoryboard(storyboard, storyboard.prompt, None)
+
+
+def is_film(source: Path) -> bool:
+    """Whether the path is named like a film."""
+    return source.suffix.lower() in _FILM_SUFFIXES
+
+
+def storyboard_in(text: str, source: Path) -> Storyboard:
+    """The storyboard that the text of a file says, with its images' paths made absolute. Raises
+    InvalidStoryboardError."""
+    from localvid.storyboard_file import form_of, parse
+
+    return _beside(parse(text, form_of(source.suffix, text), name=str(source)), source.parent)
+
+
+def read_text(source: Path) -> str:
+    """The text of a storyboard file as it is, line ends and all. Raises InvalidStoryboardError."""
+    content = _read(source)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidStoryboardError(
+            f"{source} is not UTF-8 text (byte {error.start})", hint="save it as JSON or YAML in UTF-8"
+        ) from error
+
+
+def write_storyboard(storyboard: Storyboard, file: Path) -> None:
+    """Write a new file, JSON or YAML by its suffix, that names its schema; one that is there is replaced.
+
+    Raises WorkspaceError.
+    """
+    from localvid.storyboard_file import form_of, schema, written
+
+    _write(written(storyboard, form_of(file.suffix), name=file.name, schema=schema.reference(file)), file)
+
+
+def write_schema(file: Path | None) -> None:
+    """The JSON Schema of storyboard files, to a file or else to the standard output."""
+    from localvid.storyboard_file import schema
+
+    if file is None:
+        sys.stdout.write(schema.text())
+        return
+    _write(schema.text(), file)
+    print(file)
+
+
+def _write(text: str, file: Path) -> None:
+    from localvid.files import check_output, writing
+
+    check_output(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with writing(file, overwrite=True) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a prompt that is too long for a name, or holds a null character
+        return False
 
 
 def _of_film(film: Path) -> FoundStoryboard:
+    from pydantic import ValidationError
+
     from localvid.media.metadata import read_record
-    from localvid.schemas import FilmRecord
+    from localvid.schemas import FilmRecord, explain
 
     text = read_record(film)
     if text is None:
@@ -54,7 +119,13 @@ def _of_film(film: Path) -> FoundStoryboard:
             f"{film} does not carry how it was made",
             hint="render a storyboard file; films made with --no-metadata and by other programs carry none",
         )
-    record = _validated(FilmRecord, text.encode(), film)
+    try:
+        record = FilmRecord.model_validate_json(text)
+    except ValidationError as error:
+        raise InvalidStoryboardError(
+            f"{film} carries how it was made in a form that is not read here: {explain(error)}",
+            hint="render a storyboard file; `localvid info` shows what the film is",
+        ) from error
     image = record.options.reference_image
     options = record.options.model_copy(
         update={"reference_image": _absolute(image, film.parent) if image else None}
@@ -69,9 +140,10 @@ def _read(source: Path) -> bytes:
         else:
             with source.open("rb") as file:
                 content = _capped(file)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise InvalidStoryboardError(
-            f"{source} cannot be read: {error.strerror or error}", hint="check the path and its permissions"
+            f"{source} cannot be read: {reason}", hint="check the path and its permissions"
         ) from error
     if len(content) > _MAX_BYTES:
         raise InvalidStoryboardError(
@@ -83,26 +155,6 @@ def _read(source: Path) -> bytes:
 def _capped(file: BinaryIO) -> bytes:
     """All bytes, or one more than are allowed: nothing endless is read."""
     return file.read(_MAX_BYTES + 1)
-
-
-def _validated(kind: type[_Model], content: bytes, source: Path) -> _Model:
-    from pydantic import ValidationError
-
-    from localvid.schemas import explain
-
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidStoryboardError(
-            f"{source} is not UTF-8 text (byte {error.start})", hint="save it as JSON in UTF-8"
-        ) from error
-    try:
-        return kind.model_validate_json(text)
-    except ValidationError as error:
-        if error.errors()[0]["type"] == "json_invalid":
-            reason = error.errors()[0]["ctx"]["error"]
-            raise InvalidStoryboardError(f"{source} is not JSON: {reason}", hint=_HINT) from error
-        raise InvalidStoryboardError(f"{source}: {explain(error)}", hint=_HINT) from error
 
 
 def _beside(storyboard: Storyboard, folder: Path) -> Storyboard:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol, Self
 
-from localvid.schemas import OnProgress, Storyboard, ignore_progress
+from localvid.schemas import OnProgress, Revision, Storyboard, ignore_progress
 
 
 class StoryboardWriter(Protocol):
@@ -26,4 +26,20 @@ class StoryboardWriter(Protocol):
         self, prompt: str, *, num_shots: int, seed: int, on_progress: OnProgress = ignore_progress
     ) -> Storyboard:
         """Write a storyboard of `num_shots` shots (1 to 7) for a prompt that `clean_prompt` has cleaned."""
+        ...
+
+    def revise(
+        self,
+        storyboard: Storyboard,
+        instruction: str,
+        *,
+        seed: int,
+        on_progress: OnProgress = ignore_progress,
+    ) -> Revision:
+        """Change a storyboard as an instruction says; shots that it does not touch stay as they are.
+
+        The same storyboard, instruction and seed give the same revision. What could not be done is among its
+        notes; InvalidRequestError where nothing could, StoryboardFailedError where the model gave nothing
+        usable.
+        """
         ...

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from localvid.llm.draft import Draft
 from localvid.llm.lexicon import is_english
-from localvid.llm.outline import SHORTENED, outline_detail
+from localvid.llm.outline import SHORTENED
+from localvid.llm.outline_words import outline_detail
 from localvid.llm.plan import BoardPlan
 from localvid.llm.prompts import DETAIL_CHARACTERS, DETAIL_SHAPE, detail_dialogue, detail_examples
 from localvid.llm.repair import UNUSABLE, cut_to, fault_of, read_line

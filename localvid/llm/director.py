@@ -13,7 +13,7 @@ from localvid.llm.chat import ChatModel
 from localvid.llm.details import write_details
 from localvid.llm.draft import Draft
 from localvid.llm.film import FILM_CONTEXT_TOKENS, write_film
-from localvid.llm.outline import outline_description
+from localvid.llm.outline_words import outline_description
 from localvid.llm.plan import BoardPlan, make_storyboard, plan_board
 from localvid.llm.session import Session
 from localvid.schemas import OnProgress, Progress, Storyboard, ignore_progress

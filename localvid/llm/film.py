@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from localvid.llm import prompts
 from localvid.llm.draft import Draft
 from localvid.llm.languages import language_of
-from localvid.llm.outline import outline_detail
+from localvid.llm.outline_words import outline_detail
 from localvid.llm.plan import Bible, BoardPlan, Cut, fitting_cameras
 from localvid.llm.repair import is_duplicate, read_fields, read_line, read_lines, same_script, says_scene
 from localvid.llm.session import Session
@@ -128,7 +128,7 @@ def _write_shots(
                 salt=101 * (index + 1) + attempt,
             )
             text = read_line(raw, limit=300)
-            if _stands(text, idea, texts):
+            if stands(text, idea, texts):
                 break
             text = ""
         texts.append(_with_subject(text, plan, index, bible) if text else "")
@@ -137,8 +137,8 @@ def _write_shots(
     return texts
 
 
-def _stands(text: str, idea: str, texts: Sequence[str]) -> bool:
-    """Whether it is long enough, in the idea's language as far as that can be told, and new."""
+def stands(text: str, idea: str, texts: Sequence[str]) -> bool:
+    """Whether a shot's words are long enough, in the idea's language as far as that can be told, and new."""
     if len(text) < _SHORT_CHARACTERS or not same_script(text, idea):
         return False
     spoken, wanted = language_of(text), language_of(idea)

@@ -19,7 +19,8 @@ from localvid.llm.director import direct
 from localvid.llm.formats import ChatFormat, chat_format_of, skips_thoughts
 from localvid.llm.gguf import GgufHead, read_head
 from localvid.llm.llama_chat import LlamaChat
-from localvid.schemas import ModelInfo, OnProgress, Storyboard, ignore_progress
+from localvid.llm.revise import revise
+from localvid.schemas import ModelInfo, OnProgress, Revision, Storyboard, ignore_progress
 
 _SMALL_BYTES = 600_000_000
 """Below this, a model is asked for one sentence at a time (`details.py`). A billion parameters take about as
@@ -81,6 +82,18 @@ class LlamaWriter:
             seed=seed,
             on_progress=on_progress,
         )
+
+    def revise(
+        self,
+        storyboard: Storyboard,
+        instruction: str,
+        *,
+        seed: int,
+        on_progress: OnProgress = ignore_progress,
+    ) -> Revision:
+        """Change a storyboard as an instruction says; raises as `write` and `revise.revise` do. The model is
+        not loaded where rules do."""
+        return revise(self._open_chat(), storyboard, instruction, seed=seed, on_progress=on_progress)
 
     def _open_chat(self) -> LlamaChat:
         head = self._read_head()

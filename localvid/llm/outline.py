@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from localvid.config import Settings
-from localvid.llm.lexicon import DETAILS, GENERIC_DETAILS, is_english, topics_of
-from localvid.llm.plan import BoardPlan, make_storyboard, plan_board
-from localvid.schemas import ModelInfo, OnProgress, Progress, Storyboard, ignore_progress
+from localvid.llm.outline_words import outline_description
+from localvid.llm.plan import make_storyboard, plan_board
+from localvid.llm.revise_rules import revise_by_rule
+from localvid.schemas import ModelInfo, OnProgress, Progress, Revision, Storyboard, ignore_progress
 
 NAME = "outline"
 SHORTENED = "each shot shows the beginning of its part of the long prompt"
@@ -44,18 +45,13 @@ class OutlineWriter:
         written_by = f"{NAME}; {SHORTENED}" if plan.shortened else NAME
         return make_storyboard(plan, descriptions, written_by=written_by)
 
-
-def outline_description(plan: BoardPlan, index: int) -> str:
-    """ "Close-up: A peaceful forest at dawn. A drop of water hangs from the tip of a fern." """
-    shot = plan.shots[index]
-    start = f"{shot.size}: {shot.view}."
-    return f"{start} {outline_detail(plan, index)}" if is_english(shot.scene) else start
-
-
-def outline_detail(plan: BoardPlan, index: int) -> str:
-    """What may be seen in this shot: of a kind of place that its scene names, else of composition alone."""
-    shot = plan.shots[index]
-    topics = topics_of(shot.scene) or topics_of(plan.prompt)
-    if not topics:
-        return GENERIC_DETAILS[shot.size.key]
-    return DETAILS[topics[plan.seed % len(topics)]][shot.size.key]
+    def revise(
+        self,
+        storyboard: Storyboard,
+        instruction: str,
+        *,
+        seed: int,
+        on_progress: OnProgress = ignore_progress,
+    ) -> Revision:
+        """Change a storyboard as far as rules understand the instruction; raises as `revise_by_rule` does."""
+        return revise_by_rule(storyboard, instruction, seed=seed, on_progress=on_progress)

@@ -165,7 +165,7 @@ def _is_ruled_out(detail: str, scene: str, others: Sequence[str]) -> bool:
         or is_duplicate(detail, [*others, scene])
         or bool(set(words) & (META - known))
         or FIRST_PERSON.search(detail) is not None
-        or _stutters(words)
+        or runs_in_circles(detail)
         or words[-1] in STOPWORDS
         or _contradicts(words, scene, others)
         or _names_unknown(detail, scene)
@@ -196,8 +196,9 @@ def _light(text: str) -> str | None:
     return "day" if words & {"sun", "sunlight", "daylight"} else time_of_day(text)
 
 
-def _stutters(words: Sequence[str]) -> bool:
-    """Whether words come again and again, as when a small model runs in circles."""
+def runs_in_circles(text: str) -> bool:
+    """Whether words come again and again, as when a model has lost its way."""
+    words = words_of(text)
     content = [word for word in words if word not in STOPWORDS]
     again = len(content) >= 4 and len(set(content)) < 0.75 * len(content)
     return again or any(one == other for one, other in pairwise(words))

@@ -8,15 +8,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from localvid.errors import InvalidRequestError
-from localvid.files import writing
 from localvid.media.decode import read_frame
 from localvid.media.probing import probe
+from localvid.media.sheets import FAINT, INK, Grid, save_picture
 from localvid.schemas import VideoInfo
 
-_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-_BACKGROUND = (18, 18, 22)
-_INK = (214, 214, 220)
-_FAINT = (132, 132, 142)
 _MAX_CELLS = 400
 _MAX_WIDTH = 16_384
 
@@ -37,7 +33,7 @@ def extract_frame(
     if (index is None) == (seconds is None):
         raise InvalidRequestError("which frame?", hint="give either an index or seconds")
     number = index if index is not None else _frame_at(probe(path), seconds or 0.0)
-    _save(Image.fromarray(read_frame(path, number)), output, overwrite)
+    save_picture(Image.fromarray(read_frame(path, number)), output, overwrite=overwrite)
 
 
 def thumbnail(path: Path, output: Path, *, width: int = 320, overwrite: bool = False) -> None:
@@ -47,7 +43,7 @@ def thumbnail(path: Path, output: Path, *, width: int = 320, overwrite: bool = F
     """
     info = probe(path)
     _check_width(width)
-    _save(_scaled(_image(path, info.num_frames // 3), width), output, overwrite)
+    save_picture(_scaled(_image(path, info.num_frames // 3), width), output, overwrite=overwrite)
 
 
 def contact_sheet(
@@ -77,7 +73,7 @@ def contact_sheet(
         raise InvalidRequestError(
             f"{columns} pictures side by side do not fit into {width} pixels", hint="use fewer columns"
         )
-    _save(_drawn_sheet(path, info, numbers, columns, width, cell, gap), output, overwrite)
+    save_picture(_drawn_sheet(path, info, numbers, columns, width, cell, gap), output, overwrite=overwrite)
 
 
 def _drawn_sheet(
@@ -87,24 +83,23 @@ def _drawn_sheet(
     font = ImageFont.load_default(text_size)
     label = text_size + gap
     picture = max(1, round(cell * info.height / info.width))
-    head = label + 2 * gap
     lines = -(-len(numbers) // columns)
-    sheet = Image.new("RGB", (width, head + lines * (picture + label + gap) + gap), _BACKGROUND)
+    grid = Grid(columns, cell, picture, labels=(label,) * lines, head=label + 2 * gap, gap=gap)
+    sheet = grid.blank(width=width)
     draw = ImageDraw.Draw(sheet)
     summary = (
         f"{info.width}x{info.height}   {info.fps:g} fps   {info.num_frames} frames   "
         f"{_time_code(info.num_frames, info.fps)}"
     )
-    draw.text((gap, gap + label // 4), summary, fill=_INK, font=font)
+    draw.text((gap, gap + label // 4), summary, fill=INK, font=font)
     for place, number in enumerate(numbers):
-        left = gap + place % columns * (cell + gap)
-        top = head + place // columns * (picture + label + gap)
+        left, top = grid.place(place)
         scaled = _image(path, number).resize((cell, picture), Image.Resampling.LANCZOS)
         sheet.paste(scaled, (left, top))
-        draw.text((left, top + picture + gap // 2), _time_code(number, info.fps), fill=_INK, font=font)
+        draw.text((left, top + picture + gap // 2), _time_code(number, info.fps), fill=INK, font=font)
         name = f"#{number}"
         offset = cell - draw.textlength(name, font=font)
-        draw.text((left + offset, top + picture + gap // 2), name, fill=_FAINT, font=font)
+        draw.text((left + offset, top + picture + gap // 2), name, fill=FAINT, font=font)
     return sheet
 
 
@@ -141,13 +136,3 @@ def _scaled(image: Image.Image, width: int) -> Image.Image:
 def _check_width(width: int) -> None:
     if not 16 <= width <= _MAX_WIDTH:
         raise InvalidRequestError(f"a picture {width} pixels wide", hint=f"use 16 to {_MAX_WIDTH} pixels")
-
-
-def _save(image: Image.Image, output: Path, overwrite: bool) -> None:
-    kind = _SUFFIXES.get(output.suffix.lower())
-    if kind is None:
-        raise InvalidRequestError(
-            f"{output.name} has no picture's extension", hint=f"use one of {', '.join(_SUFFIXES)}"
-        )
-    with writing(output, overwrite=overwrite) as partial:
-        image.save(partial, format=kind, **({"quality": 92} if kind != "PNG" else {}))

@@ -7,6 +7,7 @@ from localvid.planning.length import fit_durations, num_shots_for
 from localvid.planning.motion import sampling_for
 from localvid.planning.shots import ShotPlan, capabilities_of
 from localvid.planning.steps import Step, StepKind, assign_seeds, derive_seed, step_key, storyboard_step
+from localvid.planning.transitions import film_seconds
 
 __all__ = [
     "FilmPlan",
@@ -19,6 +20,7 @@ __all__ = [
     "check_request",
     "continuing_shots",
     "derive_seed",
+    "film_seconds",
     "fit_durations",
     "num_shots_for",
     "plan_film",

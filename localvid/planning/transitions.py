@@ -1,11 +1,24 @@
-"""Whether transitions fit into their shots."""
+"""Whether transitions fit into their shots, and what they take away from the film."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from localvid.errors import InvalidStoryboardError
 from localvid.schemas import FilmOptions, Storyboard, Transition, TransitionKind
+
+
+def film_seconds(storyboard: Storyboard) -> float:
+    """How long the film is by what its shots say: a crossfade is shown once, and never for longer than the
+    shorter of its two shots. A model with a number of frames of its own makes another length of it."""
+    shots = storyboard.shots
+    overlaps = (
+        min(shot.transition.duration_seconds, shot.duration_seconds, following.duration_seconds)
+        for shot, following in itertools.pairwise(shots)
+        if shot.transition.kind is TransitionKind.CROSSFADE
+    )
+    return sum(shot.duration_seconds for shot in shots) - sum(overlaps)
 
 
 def planned_transitions(

@@ -34,7 +34,15 @@ from localvid.schemas.requests import (
     VideoInfo,
     VideoRequest,
 )
-from localvid.schemas.storyboard import Camera, CameraSpeed, Shot, Storyboard, Transition, TransitionKind
+from localvid.schemas.storyboard import (
+    Camera,
+    CameraSpeed,
+    Revision,
+    Shot,
+    Storyboard,
+    Transition,
+    TransitionKind,
+)
 from localvid.schemas.text import clean_prompt, explain
 
 __all__ = [
@@ -62,6 +70,7 @@ __all__ = [
     "ModelUse",
     "OnProgress",
     "Progress",
+    "Revision",
     "SamplingSettings",
     "Seed",
     "Sha256",

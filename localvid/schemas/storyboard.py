@@ -56,6 +56,14 @@ class TransitionKind(StrEnum):
     FADE_BLACK = "fade_black"
 
 
+def _number(text: str) -> float | str:
+    """A number also where types are held to strictly; what is none stays, to be refused by name."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 class Transition(Frozen):
     """How a shot gives way to the next.
 
@@ -65,7 +73,9 @@ class Transition(Frozen):
     """
 
     kind: TransitionKind = TransitionKind.CUT
+    """A cut, a crossfade, or a fade through black."""
     duration_seconds: float = Field(default=0.5, gt=0, le=5, allow_inf_nan=False)
+    """How long it takes; a cut takes none."""
 
     @model_validator(mode="before")
     @classmethod
@@ -76,8 +86,14 @@ class Transition(Frozen):
         kind, separator, seconds = value.partition(":")
         fields: dict[str, object] = {"kind": kind.strip().lower().replace("-", "_")}
         if separator:
-            fields["duration_seconds"] = seconds.strip()
+            fields["duration_seconds"] = _number(seconds)
         return fields
+
+    @property
+    def in_words(self) -> str:
+        """`cut`, `crossfade 0.8 s`, `fade black 1 s`."""
+        words = self.kind.value.replace("_", " ")
+        return words if self.kind is TransitionKind.CUT else f"{words} {self.duration_seconds:g} s"
 
     def side_frames(self, fps: float | Fraction) -> int:
         """Frames that it touches at the end of one shot, and as many at the start of the next."""
@@ -95,20 +111,32 @@ class Shot(Frozen):
     """One shot: what is seen, how the camera and the scene move, how long, and how it ends."""
 
     description: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
+    """What is seen: subject, action, place, light. Each shot is painted by itself, so name them in each."""
     camera: Camera = Camera.STATIC
+    """How the camera moves: pans and tilts turn it, trucks and pedestals carry it along or up and down, zooms
+    change the lens, dollies carry it towards the subject or away, orbits around the subject."""
     camera_speed: CameraSpeed = CameraSpeed.NORMAL
-    """Of the camera's move; a static camera has none."""
+    """Of the camera's move: half of the usual way in the same time, the usual way, one and a half of it."""
     energy: float = Field(default=0.5, ge=0, le=1)
     """How much moves within the scene: 0 is a still life, 1 a storm."""
     duration_seconds: float = Field(default=4.0, ge=0.25, le=60)
+    """How long it lasts; a model with a number of frames of its own may keep to that."""
     transition: Transition = Transition()
     """To the next shot; the last shot's is not used."""
     reference_image: Path | None = None
-    """The shot's first frame, fitted to the frame without distortion."""
+    """A PNG, JPEG or WebP that is the shot's first frame, fitted without distortion; looked for beside the
+    file that names it."""
     seed: Seed | None = None
     """Drawn when the job is planned if it is not given."""
     continue_from_previous: bool = False
     """The shot goes on from the picture on which the one before ends."""
+
+    @property
+    def move_in_words(self) -> str:
+        """`static`, `pan left`, `slow pan left`."""
+        move = self.camera.value.replace("_", " ")
+        usual = self.camera is Camera.STATIC or self.camera_speed is CameraSpeed.NORMAL
+        return move if usual else f"{self.camera_speed.value} {move}"
 
     @field_validator("camera", "camera_speed", mode="before")
     @classmethod
@@ -119,11 +147,14 @@ class Shot(Frozen):
 
 
 class Storyboard(Frozen):
-    """The words and motion of a film; as JSON, a file that a person can edit and render."""
+    """The words and motion of a film; as JSON or YAML, a file that a person can edit and render."""
 
     version: Literal[1] = 1
+    """Of the form of this file."""
     title: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+    """What the film is called."""
     prompt: Annotated[str, StringConstraints(max_length=MAX_PROMPT_CHARACTERS)] = ""
+    """What it was written from; kept for the record."""
     style: Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)] = ""
     """Shared by all shots: "watercolour", "1970s documentary, grainy"."""
     characters: Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)] = ""
@@ -131,6 +162,7 @@ class Storyboard(Frozen):
     setting: Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)] = ""
     """Where and when the film plays: "a forest of tall dark pines in deep snow, at night"."""
     shots: Annotated[tuple[Shot, ...], Field(min_length=1, max_length=MAX_STORYBOARD_SHOTS)]
+    """What the film shows, one after the other."""
     written_by: Annotated[str, StringConstraints(max_length=200)] = ""
     """The model that wrote it ("llama:SmolLM2-135M-Instruct"), "outline", or empty for a person."""
 
@@ -165,3 +197,24 @@ class Storyboard(Frozen):
         shots = list(self.shots)
         shots[index] = Shot.model_validate({**shots[index].model_dump(), **changes})
         return self.model_copy(update={"shots": tuple(shots)})
+
+
+class Revision(Frozen):
+    """A storyboard as an instruction has changed it.
+
+    Shots that the instruction did not touch are the same as before in every field.
+    """
+
+    storyboard: Storyboard
+    origins: tuple[int | None, ...]
+    """For each shot, which of the storyboard before it was (from 0); None: it is new."""
+    film_seconds: float | None = None
+    """How long the film is to be, if the instruction says so; planning, which knows the model, meets it."""
+    notes: tuple[str, ...] = ()
+    """What was decided besides, and what could not be done, one line each."""
+
+    @model_validator(mode="after")
+    def _one_origin_a_shot(self) -> Self:
+        if len(self.origins) != len(self.storyboard.shots):
+            raise ValueError("there must be one origin for each shot")
+        return self

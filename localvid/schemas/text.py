@@ -9,6 +9,9 @@ from typing import Any
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Cn"})
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
+_MOST_OF_A_KEY = 60
+"""Characters of a key that an error names: keys that are unknown may be anything."""
+
 
 def clean_prompt(text: str) -> str:
     """The prompt with control characters removed and white space folded, in any script.
@@ -27,9 +30,12 @@ def clean_prompt(text: str) -> str:
 def explain(error: Any) -> str:
     """A pydantic ValidationError as one line: `shots.0.energy: Input should be ≤ 1; …`, three at most."""
     errors = error.errors(include_url=False, include_input=False)
+    within = {item["loc"][:depth] for item in errors for depth in range(len(item["loc"]))}
+    # A list of which no item is valid is not too short.
+    errors = [item for item in errors if item["type"] != "too_short" or item["loc"] not in within]
     parts = []
     for item in errors[:3]:
-        place = ".".join(str(part) for part in item["loc"])
+        place = ".".join(clean_prompt(str(part))[:_MOST_OF_A_KEY] for part in item["loc"])
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             message = "unknown key"

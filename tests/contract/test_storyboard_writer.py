@@ -102,6 +102,29 @@ def test_what_the_listener_raises_passes_through_and_the_writer_stays_usable(
     assert len(writer.write("A fox in the snow", num_shots=1, seed=1).shots) == 1
 
 
+def test_an_edit_changes_what_it_names_and_nothing_else(writer: StoryboardWriter) -> None:
+    board = OutlineWriter().write("A fox in a wood at dawn. It finds an owl.", num_shots=2, seed=1)
+    seen: list[Progress] = []
+    revision = writer.revise(board, "calmer in shot 2, and end on a brook", seed=7, on_progress=seen.append)
+    first, second, new = revision.storyboard.shots
+    assert revision.origins == (0, 1, None)
+    assert first == board.shots[0]
+    assert second == board.shots[1].model_copy(update={"energy": second.energy})
+    assert second.energy < board.shots[1].energy
+    assert new.description.startswith("Close-up: A brook at dawn.")
+    assert (new.seed, new.reference_image) == (None, None)
+    assert seen[-1].message == "revised"
+    assert writer.revise(board, "calmer in shot 2, and end on a brook", seed=7) == revision
+
+
+@pytest.mark.parametrize("instruction", ["", " \n", "make it lonelier", "word " * 4000, "drop shot 3"])
+def test_an_edit_of_which_nothing_can_be_done_is_refused(writer: StoryboardWriter, instruction: str) -> None:
+    board = OutlineWriter().write("A fox in a wood", num_shots=2, seed=1)
+    with pytest.raises(InvalidRequestError) as caught:
+        writer.revise(board, instruction, seed=1)
+    assert caught.value.hint
+
+
 @pytest.mark.parametrize(("prompt", "num_shots"), [("", 3), ("  \n", 3), ("A fox", 0), ("A fox", 8)])
 def test_wrong_use_is_refused(writer: StoryboardWriter, prompt: str, num_shots: int) -> None:
     with pytest.raises(InvalidRequestError) as caught:

@@ -9,16 +9,17 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from localvid.config import Settings
-from localvid.errors import LocalvidError, ModelProcessError, NotAvailableError
+from localvid.errors import LocalvidError, ModelProcessError, NotAvailableError, StoryboardFailedError
 from localvid.llm import llama
 from localvid.llm.gguf import read_head
 from localvid.llm.llama import LlamaWriter
-from localvid.schemas import ModelInfo, ModelManifest, Progress
+from localvid.schemas import ModelInfo, ModelManifest, Progress, Shot, Storyboard
 
 ADAPTER = "localvid.llm.llama:LlamaWriter"
 
@@ -85,6 +86,20 @@ def test_a_model_that_reads_the_whole_film_chooses_camera_and_energy(model: Path
     assert len({shot.description for shot in board.shots}) == 2
     assert "storm" in board.shots[0].description.lower()
     assert seen[0].message == "loading the language model"
+
+
+def test_a_model_that_reads_the_whole_film_takes_the_steps_of_an_edit(model: Path) -> None:
+    """Whatever it makes of it: llama.cpp reads the grammars, and the new shot is written."""
+    board = Storyboard(shots=(Shot(description="Wide shot: A storm over a grey sea.", seed=1),))
+    seen: list[Progress] = []
+    with open_writer(model, whole_film=True) as writer:
+        revision = writer.revise(board, "end on a gull", seed=3, on_progress=seen.append)
+        with suppress(StoryboardFailedError):
+            writer.revise(board, "lonelier", seed=5, on_progress=seen.append)
+    assert revision.origins == (0, None)
+    assert revision.storyboard.shots[0] == board.shots[0]
+    assert revision.storyboard.shots[1].description.startswith("Close-up: ")
+    assert {progress.message for progress in seen} > {"loading the language model", "reading the change"}
 
 
 def test_a_small_context_is_never_overrun(model: Path) -> None:

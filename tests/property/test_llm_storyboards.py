@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from localvid.llm.outline import OutlineWriter, outline_description
+from localvid.llm.outline import OutlineWriter
+from localvid.llm.outline_words import outline_description
 from localvid.llm.plan import make_storyboard, plan_board
 from localvid.llm.repair import fault_of, read_line, similarity
 from localvid.llm.scenes import Size

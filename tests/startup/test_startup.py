@@ -21,6 +21,7 @@ HEAVY = {
     "httpx",
     "pydantic",
     "rich",
+    "ruamel",
 }
 
 _RUN = """

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from localvid.pipelines.animatic import captions
+from localvid.media import lettering
 from localvid.pipelines.animatic.captions import draw_caption
 from localvid.schemas import Camera, Caption
 
@@ -72,11 +72,11 @@ def test_latin_letters_of_every_kind_are_drawn(caplog: pytest.LogCaptureFixture)
 def test_a_script_without_a_font_is_said_and_not_drawn_as_boxes(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(captions, "_font_files", tuple)
-    captions._system_font.cache_clear()
+    monkeypatch.setattr(lettering, "_font_files", tuple)
+    lettering._system_font.cache_clear()
     with caplog.at_level(logging.WARNING):
         written = drawn("寂静的森林")
-    captions._system_font.cache_clear()
+    lettering._system_font.cache_clear()
     assert "CJK" in caplog.text
     np.testing.assert_array_equal(written, drawn("[no font for CJK]"))
 
@@ -84,13 +84,13 @@ def test_a_script_without_a_font_is_said_and_not_drawn_as_boxes(
 def test_the_machines_fonts_are_used_for_what_the_built_in_one_lacks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    faces = [path for path in captions._font_files() if path.stem == "DejaVuSans"]
+    faces = [path for path in lettering._font_files() if path.stem == "DejaVuSans"]
     if not faces:
         pytest.skip("this machine has no DejaVu Sans")
-    monkeypatch.setattr(captions, "_font_files", lambda: (Path("/nonexistent/broken.ttf"), *faces))
-    captions._system_font.cache_clear()
+    monkeypatch.setattr(lettering, "_font_files", lambda: (Path("/nonexistent/broken.ttf"), *faces))
+    lettering._system_font.cache_clear()
     greek, cyrillic = drawn("Ήσυχο δάσος"), drawn("Тихий лес")
-    captions._system_font.cache_clear()
+    lettering._system_font.cache_clear()
     for written in (greek, cyrillic):
         assert letters(written)[:, 100:560].sum() > 60
     assert not np.array_equal(greek, cyrillic)
@@ -105,7 +105,7 @@ def test_no_script_fails(text: str) -> None:
 
 
 def test_text_from_right_to_left_stands_on_the_right() -> None:
-    if captions._system_font(frozenset("שלום"), frozenset("שלום")) is None or not captions.features.check(
+    if lettering._system_font(frozenset("שלום"), frozenset("שלום")) is None or not lettering.features.check(
         "raqm"
     ):
         pytest.skip("this machine has no Hebrew font, or Pillow no Raqm")
@@ -119,4 +119,4 @@ def test_text_from_right_to_left_stands_on_the_right() -> None:
     [("a fox runs", ["a ", "fox ", "runs"]), ("森林 a", ["森", "林", " ", "a"]), ("", [])],
 )
 def test_where_a_line_may_break(text: str, pieces: list[str]) -> None:
-    assert list(captions._pieces(text)) == pieces
+    assert list(lettering._pieces(text)) == pieces
