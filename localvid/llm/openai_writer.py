@@ -1,0 +1,115 @@
+"""Storyboards by a model that is served by OpenAI's protocol (chat completions): OpenAI, Ollama, LM Studio,
+vLLM, llama-server and others.
+
+They differ in what they take. Each is sent what most take, and what it refuses is left out from then on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openai
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from localvid.llm.chat import Question
+from localvid.llm.endpoint import Endpoint
+from localvid.llm.failures import FailureKind, ServerFailure
+from localvid.llm.json_shapes import schema_of
+from localvid.llm.served import Reply, ServedWriter
+from localvid.llm.transport import failure_of_connection, failure_of_response, open_client
+
+_TEMPERATURE = 0.6
+_NO_KEY = "none"
+"""The package wants one; without a key in the settings none is sent."""
+_REFUSALS = {
+    "response_format": ("response_format", "response format", "json_schema", "structured output"),
+    "temperature": ("temperature",),
+    "seed": ("seed",),
+}
+"""What a request may do without → the words that a refusal of it holds."""
+_LIMITS = ("max_tokens", "max_completion_tokens")
+
+
+class ChatCompletions:
+    """The ChatProtocol of `POST /chat/completions`."""
+
+    def __init__(self, endpoint: Endpoint, model: str) -> None:
+        self._model = model
+        self._taken = set(_REFUSALS)
+        # OpenAI's reasoning models refuse the older name; many other servers ignore the newer one, and with
+        # it the limit.
+        self._limit = "max_completion_tokens" if endpoint.is_providers_own else "max_tokens"
+        self._other_limit = next(name for name in _LIMITS if name != self._limit)
+        self._client = openai.AsyncOpenAI(
+            api_key=endpoint.api_key.get_secret_value() if endpoint.api_key else _NO_KEY,
+            base_url=endpoint.base_url,
+            max_retries=0,
+            http_client=open_client(endpoint),
+        )
+
+    async def ask(self, question: Question) -> Reply:
+        shaped = "response_format" in self._taken
+        try:
+            completion = await self._client.chat.completions.create(**self._request(question))
+        except openai.APIStatusError as error:
+            raise failure_of_response(error.response) from None
+        except openai.APIConnectionError as error:
+            raise failure_of_connection(error.__cause__) from None
+        try:
+            choice = _Completion.model_validate(completion).choices[0]
+        except ValidationError:
+            raise ServerFailure(FailureKind.NONSENSE, "no choice with a message") from None
+        text = choice.message.content or ""
+        return Reply(text=text, is_cut=choice.finish_reason == "length", is_shaped=shaped)
+
+    def adapt(self, failure: ServerFailure) -> bool:
+        if self._other_limit and failure.names(self._limit):
+            self._limit, self._other_limit = self._other_limit, ""
+            return True
+        refused = {name for name in self._taken if failure.names(*_REFUSALS[name])}
+        self._taken -= refused
+        return bool(refused)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    def _request(self, question: Question) -> dict[str, Any]:
+        optional = {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "lines", "strict": True, "schema": schema_of(question.shape)},
+            },
+            "temperature": _TEMPERATURE,
+            "seed": question.seed,
+        }
+        return {
+            "model": self._model,
+            "messages": [{"role": role, "content": text} for role, text in question.dialogue],
+            self._limit: question.max_tokens,
+            **{name: value for name, value in optional.items() if name in self._taken},
+        }
+
+
+class OpenAIWriter(ServedWriter):
+    """The StoryboardWriter of models called "openai:MODEL"."""
+
+    protocol = ChatCompletions
+
+
+class _Read(BaseModel):
+    """What is read of an answer; the package builds its types without looking at what is in them."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class _Message(_Read):
+    content: str | None = None
+
+
+class _Choice(_Read):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Completion(_Read):
+    choices: list[_Choice] = Field(min_length=1)
