@@ -103,8 +103,8 @@ def redirect(to: str) -> Fault:
     return lambda handler: handler.send(307, b"", "text/plain", {"Location": to})
 
 
-def raw(body: bytes, content_type: str = "application/json") -> Fault:
-    return lambda handler: handler.send(200, body, content_type)
+def raw(body: bytes, content_type: str = "application/json", encoding: str = "identity") -> Fault:
+    return lambda handler: handler.send(200, body, content_type, {"Content-Encoding": encoding})
 
 
 def silence(handler: Handler) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import anthropic
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from localvid.llm.chat import Question
 from localvid.llm.endpoint import Endpoint
@@ -37,18 +37,18 @@ class Messages:
     async def ask(self, question: Question) -> Reply:
         shaped = self._takes_format
         try:
-            message = await self._client.messages.create(**self._request(question))
+            answer = await self._client.messages.with_raw_response.create(**self._request(question))
         except anthropic.APIStatusError as error:
             raise failure_of_response(error.response) from None
         except anthropic.APIConnectionError as error:
             raise failure_of_connection(error.__cause__) from None
         try:
-            read = _Message.model_validate(message)
+            message = _Message.model_validate_json(answer.http_response.content)
         except ValidationError:
             raise ServerFailure(FailureKind.NONSENSE, "no content") from None
         # Thoughts are blocks of their own.
-        text = "".join(block.text for block in read.content if block.type == "text")
-        return Reply(text=text, is_cut=read.stop_reason in _CUT, is_shaped=shaped)
+        text = "".join(block.text for block in message.content if block.type == "text")
+        return Reply(text=text, is_cut=message.stop_reason in _CUT, is_shaped=shaped)
 
     def adapt(self, failure: ServerFailure) -> bool:
         if self._takes_format and failure.names(*_FORMAT_WORDS):
@@ -81,17 +81,13 @@ class AnthropicWriter(ServedWriter):
     protocol = Messages
 
 
-class _Read(BaseModel):
-    """What is read of an answer; the package builds its types without looking at what is in them."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-
-class _Block(_Read):
+class _Block(BaseModel):
     type: str
     text: str = ""
 
 
-class _Message(_Read):
+class _Message(BaseModel):
+    """What is read of an answer. The package's own type takes anything, and not every JSON."""
+
     content: list[_Block]
     stop_reason: str | None = None

@@ -112,7 +112,7 @@ def obstacle_to(endpoint: Endpoint, settings: Settings) -> Obstacle | None:
     if endpoint.api_key is None and endpoint.is_providers_own:
         return Obstacle(
             reason=f"there is no key for {endpoint.host}",
-            remedy=f"set {name.upper()}_API_KEY, or name another server with {name}_base_url",
+            remedy=f"{key_hint(endpoint.provider)}; or name another server with {name}_base_url",
         )
     if endpoint.api_key is not None and not endpoint.is_here and endpoint.base_url.startswith("http:"):
         return Obstacle(
@@ -120,6 +120,12 @@ def obstacle_to(endpoint: Endpoint, settings: Settings) -> Obstacle | None:
             remedy=f"name an address with https in {name}_base_url, or leave the key out",
         )
     return None
+
+
+def key_hint(provider: Provider) -> str:
+    """How a key is given, which depends on whether localvid's own settings name the address."""
+    name = provider.name
+    return f"set {name.upper()}_API_KEY, or where {name}_base_url is set LOCALVID_{name.upper()}_API_KEY"
 
 
 def _checked_url(text: str, provider: Provider) -> str:

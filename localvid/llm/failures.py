@@ -7,7 +7,7 @@ import re
 from enum import Enum, auto
 
 from localvid.errors import LocalvidError, ModelProcessError, NotAvailableError
-from localvid.llm.endpoint import Endpoint
+from localvid.llm.endpoint import Endpoint, key_hint
 from localvid.schemas import clean_prompt
 
 _MAX_SAID_CHARACTERS = 200
@@ -105,7 +105,7 @@ def _error_of_status(failure: ServerFailure, said: str, endpoint: Endpoint, mode
     host, name = endpoint.host, endpoint.provider.name
     answer = f"{host} answered HTTP {failure.status}{said}"
     if failure.status in (401, 403):
-        return NotAvailableError(answer, hint=_key_hint(endpoint))
+        return NotAvailableError(answer, hint=key_hint(endpoint.provider))
     if failure.status == 404:
         return NotAvailableError(
             answer,
@@ -120,16 +120,6 @@ def _error_of_status(failure: ServerFailure, said: str, endpoint: Endpoint, mode
     if failure.is_passing:
         return ModelProcessError(answer, hint="try again later; --llm outline needs no server")
     return NotAvailableError(answer, hint=f"the server does not take the request for {model!r}")
-
-
-def _key_hint(endpoint: Endpoint) -> str:
-    name = endpoint.provider.name.upper()
-    if endpoint.is_providers_own:
-        return f"set {name}_API_KEY to a key that may use the model"
-    return (
-        f"set LOCALVID_{name}_API_KEY to the key of {endpoint.host}; "
-        f"{name}_API_KEY goes to the address in {name}_BASE_URL alone"
-    )
 
 
 def _quoted(said: str) -> str:

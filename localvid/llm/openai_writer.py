@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import openai
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from localvid.llm.chat import Question
 from localvid.llm.endpoint import Endpoint
@@ -50,13 +50,13 @@ class ChatCompletions:
     async def ask(self, question: Question) -> Reply:
         shaped = "response_format" in self._taken
         try:
-            completion = await self._client.chat.completions.create(**self._request(question))
+            answer = await self._client.chat.completions.with_raw_response.create(**self._request(question))
         except openai.APIStatusError as error:
             raise failure_of_response(error.response) from None
         except openai.APIConnectionError as error:
             raise failure_of_connection(error.__cause__) from None
         try:
-            choice = _Completion.model_validate(completion).choices[0]
+            choice = _Completion.model_validate_json(answer.http_response.content).choices[0]
         except ValidationError:
             raise ServerFailure(FailureKind.NONSENSE, "no choice with a message") from None
         text = choice.message.content or ""
@@ -96,20 +96,16 @@ class OpenAIWriter(ServedWriter):
     protocol = ChatCompletions
 
 
-class _Read(BaseModel):
-    """What is read of an answer; the package builds its types without looking at what is in them."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-
-class _Message(_Read):
+class _Message(BaseModel):
     content: str | None = None
 
 
-class _Choice(_Read):
+class _Choice(BaseModel):
     message: _Message
     finish_reason: str | None = None
 
 
-class _Completion(_Read):
+class _Completion(BaseModel):
+    """What is read of an answer. The package's own type takes anything, and not every JSON."""
+
     choices: list[_Choice] = Field(min_length=1)
