@@ -178,8 +178,10 @@ def _shared_account(provider: str, settings: Mapping[str, Any], dotenv: Mapping[
     names = (f"{provider}_base_url", f"{provider}_api_key")
     if any(settings.get(name) for name in names):
         return {}
-    places = ({name: place.get(name.upper()) for name in names} for place in (os.environ, dotenv))
-    return next((found for place in places if (found := {n: v for n, v in place.items() if v})), {})
+    for place in (os.environ, dotenv):
+        if found := {name: place[name.upper()] for name in names if place.get(name.upper())}:
+            return found
+    return {}
 
 
 def _mapping(text: str, variable: str) -> dict[str, Path]:

@@ -35,26 +35,14 @@ class Messages:
         )
 
     async def ask(self, question: Question) -> Reply:
-        shaped = self._takes_format
-        try:
-            answer = await self._client.messages.with_raw_response.create(**self._request(question))
-        except anthropic.APIStatusError as error:
-            raise failure_of_response(error.response) from None
-        except anthropic.APIConnectionError as error:
-            raise failure_of_connection(error.__cause__) from None
-        try:
-            message = _Message.model_validate_json(answer.http_response.content)
-        except ValidationError:
-            raise ServerFailure(FailureKind.NONSENSE, "no content") from None
-        # Thoughts are blocks of their own.
-        text = "".join(block.text for block in message.content if block.type == "text")
-        return Reply(text=text, is_cut=message.stop_reason in _CUT, is_shaped=shaped)
-
-    def adapt(self, failure: ServerFailure) -> bool:
-        if self._takes_format and failure.names(*_FORMAT_WORDS):
-            self._takes_format = False
-            return True
-        return False
+        while True:
+            request = self._request(question)
+            try:
+                return await self._send(request)
+            except ServerFailure as failure:
+                if "output_config" not in request or not failure.names(*_FORMAT_WORDS):
+                    raise
+                self._takes_format = False
 
     async def close(self) -> None:
         await self._client.close()
@@ -70,6 +58,24 @@ class Messages:
             "max_tokens": question.max_tokens,
             **({"output_config": {"format": output_format}} if self._takes_format else {}),
         }
+
+    async def _send(self, request: dict[str, Any]) -> Reply:
+        try:
+            answer = await self._client.messages.with_raw_response.create(**request)
+        except anthropic.APIStatusError as error:
+            raise failure_of_response(error.response) from None
+        except anthropic.APIConnectionError as error:
+            raise failure_of_connection(error.__cause__) from None
+        try:
+            message = _Message.model_validate_json(answer.http_response.content)
+        except ValidationError:
+            raise ServerFailure(FailureKind.NONSENSE, "no content") from None
+        return Reply(
+            # Thoughts are blocks of their own.
+            text="".join(block.text for block in message.content if block.type == "text"),
+            is_cut=message.stop_reason in _CUT,
+            is_shaped="output_config" in request,
+        )
 
 
 class AnthropicWriter(ServedWriter):

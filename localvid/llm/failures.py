@@ -13,7 +13,11 @@ from localvid.schemas import clean_prompt
 _MAX_SAID_CHARACTERS = 200
 _MIN_SECRET_CHARACTERS = 8
 _PASSING = frozenset({408, 409, 425, 429})
-_NO_ROOM = re.compile(r"context.{0,24}(?:length|size|window)|prompt is too long", re.IGNORECASE)
+_NO_ROOM = re.compile(
+    r"context.{0,24}(?:length|size|window)|prompt is too long|tokens\W{0,2} is too large|"
+    r"maximum allowed number of output tokens",
+    re.IGNORECASE,
+)
 _NO_CREDIT = re.compile(r"insufficient_quota|credit balance", re.IGNORECASE)
 
 
@@ -51,14 +55,14 @@ class ServerFailure(Exception):  # noqa: N818 - not an error yet: most are mende
 
     @property
     def is_for_lack_of_room(self) -> bool:
-        """Whether the dialogue and its answer were too long for the model's context."""
+        """Whether the dialogue and its answer were too long for the model."""
         return self.status in (400, 413, 422) and _NO_ROOM.search(self.said) is not None
 
     def names(self, *words: str) -> bool:
-        """Whether the request was refused with one of these words; some servers answer 500 to what they do
-        not know."""
-        said = self.said.lower()
-        return self.status in (400, 404, 415, 422, 500, 501) and any(word in said for word in words)
+        """Whether something in the request was refused with one of these words; some servers answer 500 to
+        what they do not know."""
+        refused = self.status in (400, 404, 415, 422, 500, 501) and not self.is_for_lack_of_room
+        return refused and any(word in self.said.lower() for word in words)
 
 
 def message_of(body: str) -> str:
@@ -119,7 +123,9 @@ def _error_of_status(failure: ServerFailure, said: str, endpoint: Endpoint, mode
         )
     if failure.is_passing:
         return ModelProcessError(answer, hint="try again later; --llm outline needs no server")
-    return NotAvailableError(answer, hint=f"the server does not take the request for {model!r}")
+    return NotAvailableError(
+        answer, hint=f"check that {model} is a model for chats; look into the server's log"
+    )
 
 
 def _quoted(said: str) -> str:

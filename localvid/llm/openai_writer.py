@@ -27,7 +27,6 @@ _REFUSALS = {
     "seed": ("seed",),
 }
 """What a request may do without → the words that a refusal of it holds."""
-_LIMITS = ("max_tokens", "max_completion_tokens")
 
 
 class ChatCompletions:
@@ -38,8 +37,8 @@ class ChatCompletions:
         self._taken = set(_REFUSALS)
         # OpenAI's reasoning models refuse the older name; many other servers ignore the newer one, and with
         # it the limit.
-        self._limit = "max_completion_tokens" if endpoint.is_providers_own else "max_tokens"
-        self._other_limit = next(name for name in _LIMITS if name != self._limit)
+        names = ["max_tokens", "max_completion_tokens"]
+        self._limits = names[::-1] if endpoint.is_providers_own else names
         self._client = openai.AsyncOpenAI(
             api_key=endpoint.api_key.get_secret_value() if endpoint.api_key else _NO_KEY,
             base_url=endpoint.base_url,
@@ -48,27 +47,13 @@ class ChatCompletions:
         )
 
     async def ask(self, question: Question) -> Reply:
-        shaped = "response_format" in self._taken
-        try:
-            answer = await self._client.chat.completions.with_raw_response.create(**self._request(question))
-        except openai.APIStatusError as error:
-            raise failure_of_response(error.response) from None
-        except openai.APIConnectionError as error:
-            raise failure_of_connection(error.__cause__) from None
-        try:
-            choice = _Completion.model_validate_json(answer.http_response.content).choices[0]
-        except ValidationError:
-            raise ServerFailure(FailureKind.NONSENSE, "no choice with a message") from None
-        text = choice.message.content or ""
-        return Reply(text=text, is_cut=choice.finish_reason == "length", is_shaped=shaped)
-
-    def adapt(self, failure: ServerFailure) -> bool:
-        if self._other_limit and failure.names(self._limit):
-            self._limit, self._other_limit = self._other_limit, ""
-            return True
-        refused = {name for name in self._taken if failure.names(*_REFUSALS[name])}
-        self._taken -= refused
-        return bool(refused)
+        while True:
+            request = self._request(question)
+            try:
+                return await self._send(request)
+            except ServerFailure as failure:
+                if not self._adapts(failure, request):
+                    raise
 
     async def close(self) -> None:
         await self._client.close()
@@ -85,9 +70,38 @@ class ChatCompletions:
         return {
             "model": self._model,
             "messages": [{"role": role, "content": text} for role, text in question.dialogue],
-            self._limit: question.max_tokens,
+            self._limits[0]: question.max_tokens,
             **{name: value for name, value in optional.items() if name in self._taken},
         }
+
+    async def _send(self, request: dict[str, Any]) -> Reply:
+        try:
+            answer = await self._client.chat.completions.with_raw_response.create(**request)
+        except openai.APIStatusError as error:
+            raise failure_of_response(error.response) from None
+        except openai.APIConnectionError as error:
+            raise failure_of_connection(error.__cause__) from None
+        try:
+            choice = _Completion.model_validate_json(answer.http_response.content).choices[0]
+        except ValidationError:
+            raise ServerFailure(FailureKind.NONSENSE, "no choice with a message") from None
+        return Reply(
+            text=choice.message.content or "",
+            is_cut=choice.finish_reason == "length",
+            is_shaped="response_format" in request,
+        )
+
+    def _adapts(self, failure: ServerFailure, request: dict[str, Any]) -> bool:
+        """Leave out of further requests what the server refused in this one; whether it refused anything.
+
+        Requests under way together may be refused for the same, which is then left out already.
+        """
+        refused = {name for name, words in _REFUSALS.items() if name in request and failure.names(*words)}
+        self._taken -= refused
+        limit = self._limits[0]
+        if limit in request and failure.names(limit) and len(self._limits) > 1:
+            self._limits.pop(0)
+        return bool(refused) or self._limits[0] not in request
 
 
 class OpenAIWriter(ServedWriter):

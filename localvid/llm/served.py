@@ -26,9 +26,8 @@ from localvid.schemas import Frozen, ModelInfo, OnProgress, Storyboard, ignore_p
 
 _AT_ONCE = 4
 """Requests under way together."""
-_TRIES = 4
-_FIRST_PAUSE_SECONDS = 0.5
-"""Before the second try; twice as long before each one after it."""
+_PAUSES_SECONDS = (0.5, 1.0, 2.0)
+"""Between tries, where the server does not say how long."""
 _CLOSE_SECONDS = 2.0
 _LINE_TOKENS = 16
 """For what JSON puts around a line."""
@@ -59,11 +58,10 @@ class ChatProtocol(Protocol):
         ...
 
     async def ask(self, question: Question) -> Reply:
-        """One request; the dialogue ends with the user's turn. Raises ServerFailure."""
-        ...
+        """One answer to a dialogue that ends with the user's turn. Raises ServerFailure.
 
-    def adapt(self, failure: ServerFailure) -> bool:
-        """Leave out of further requests what the server has refused; whether there was any such thing."""
+        What the server refuses of a request, and can be done without, is left out from then on.
+        """
         ...
 
     async def close(self) -> None: ...
@@ -181,40 +179,34 @@ class ServedChat:
         """The reply; one that was cut off is asked for again with room for thoughts, and a model that then
         ends by itself keeps that room."""
         limit = question.max_tokens + _LINE_TOKENS * len(question.shape.lines)
-        try:
-            reply = await self._patiently(question, limit + (self._room or 0))
-            if reply.is_cut and self._room is None:
-                self._room = 0
-                roomy = await self._patiently(question, limit + _THOUGHT_TOKENS)
-                if not roomy.is_cut:
-                    self._room, reply = _THOUGHT_TOKENS, roomy
-        except ServerFailure as failure:
-            if failure.is_for_lack_of_room:
-                return Reply(text="", is_cut=False, is_shaped=False)
-            raise error_of(failure, self._endpoint, self.name) from None
+        reply = await self._patiently(question, limit + (self._room or 0))
+        if reply.is_cut and self._room is None:
+            self._room = 0
+            roomy = await self._patiently(question, limit + _THOUGHT_TOKENS)
+            if roomy.text and not roomy.is_cut:
+                self._room, reply = _THOUGHT_TOKENS, roomy
         return reply
 
     async def _patiently(self, question: Question, max_tokens: int) -> Reply:
-        """Ask until there is an answer, or a failure that does not pass."""
+        """Ask until there is an answer, or a failure that does not pass; no text where there is no room."""
         question = question.model_copy(update={"max_tokens": max_tokens})
-        failures = 0
-        while True:
+        for pause in (*_PAUSES_SECONDS, None):
             try:
                 return await self._protocol.ask(question)
             except ServerFailure as failure:
-                if self._protocol.adapt(failure):
-                    continue
-                failures += 1
-                if failures == _TRIES or not failure.is_passing:
-                    raise
-                await self._pause(failure, _FIRST_PAUSE_SECONDS * 2 ** (failures - 1))
+                if failure.is_for_lack_of_room:
+                    break
+                if pause is None or not failure.is_passing or not await self._pauses(failure, pause):
+                    raise error_of(failure, self._endpoint, self.name) from None
+        return Reply(text="", is_cut=False, is_shaped=False)
 
-    async def _pause(self, failure: ServerFailure, seconds: float) -> None:
-        """Wait as long as the server asks; where there is less time left, raise the failure at once."""
+    async def _pauses(self, failure: ServerFailure, seconds: float) -> bool:
+        """Wait as long as the server asks, if there is so much time left."""
         seconds = seconds if failure.retry_after is None else failure.retry_after
         if time.monotonic() + seconds >= self._deadline:
-            raise failure
+            return False
         await asyncio.sleep(seconds)
+        return True
 
 
 def _closed(dialogue: Sequence[Turn]) -> tuple[tuple[Turn, ...], str]:

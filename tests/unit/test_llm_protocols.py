@@ -10,10 +10,9 @@ from chat_server import ChatServer, serve, status
 from openai_server import OpenAISpeech
 
 from localvid.config import Settings
-from localvid.llm.anthropic_writer import Messages
+from localvid.errors import LocalvidError
 from localvid.llm.chat import Question, Shape, Text
 from localvid.llm.endpoint import endpoint_of, provider_of
-from localvid.llm.failures import FailureKind, ServerFailure
 from localvid.llm.openai_writer import ChatCompletions
 from localvid.registry import get_model, open_writer
 from localvid.schemas import Storyboard
@@ -79,16 +78,13 @@ def test_the_limit_is_called_as_the_server_heeds_it(base_url: str | None, limit:
     assert {name: value for name, value in request.items() if "tokens" in name} == {limit: 77}
 
 
-def test_a_refusal_of_something_else_changes_nothing() -> None:
-    settings = Settings(openai_base_url="http://127.0.0.1:9/v1", anthropic_base_url="http://127.0.0.1:9")
-    other = ServerFailure(FailureKind.STATUS, "messages: too many", status=400)
-    busy = ServerFailure(FailureKind.STATUS, "temperature too high in the server room", status=503)
-    for protocol in (
-        ChatCompletions(endpoint_of(provider_of("openai:x"), settings), "x"),
-        Messages(endpoint_of(provider_of("anthropic:x"), settings), "x"),
-    ):
-        assert not protocol.adapt(other)
-        assert not protocol.adapt(busy)
+@pytest.mark.parametrize("code", [400, 503])
+def test_a_refusal_that_names_nothing_is_an_error(code: int) -> None:
+    with serve(ChatServer(OpenAISpeech())) as server:
+        server.always = status(code, "no such thing here", Retry_After="0")
+        with pytest.raises(LocalvidError, match="no such thing"):
+            write(Settings(openai_base_url=f"{server.address}/v1"))
+    assert all("response_format" in body for body in bodies_of(server))
 
 
 def test_anthropic_without_structured_output_is_read_line_by_line() -> None:

@@ -77,7 +77,7 @@ def _nothing_stays() -> Iterator[None]:
 @pytest.fixture
 def _in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between tries of a hundredth."""
-    monkeypatch.setattr(served, "_FIRST_PAUSE_SECONDS", 0.005)
+    monkeypatch.setattr(served, "_PAUSES_SECONDS", (0.01, 0.01, 0.01))
 
 
 # --- answers ----------------------------------------------------------------------------------------
@@ -134,6 +134,25 @@ def test_a_proxy_is_not_asked_on_the_way_to_this_machine(case: Case, monkeypatch
     assert case.write(num_shots=1).shots
 
 
+def ask(case: Case, *numbers: int) -> list[str]:
+    """The answers to independent questions, one for each number."""
+    settings = case.settings()
+    endpoint = endpoint_of(provider_of(f"{case.name}:x"), settings)
+    shape = Shape(lines=((Text(min_characters=1, max_characters=9),),))
+    questions = [
+        Question(dialogue=(("user", f"number {number}"),), shape=shape, max_tokens=9, seed=number)
+        for number in numbers
+    ]
+    with open_writer(get_model(f"{case.name}:x", settings), settings) as writer:
+        assert isinstance(writer, ServedWriter)
+        protocol = writer.protocol(endpoint, "x")
+        with (
+            LoopThread() as loop,
+            ServedChat(protocol, loop, endpoint=endpoint, name="x", settings=settings) as chat,
+        ):
+            return chat.answer(questions, lambda: None)
+
+
 def test_independent_questions_are_asked_together_and_answered_in_their_order(case: Case) -> None:
     """Not more than four at a time."""
     meeting = threading.Barrier(4)
@@ -143,22 +162,22 @@ def test_independent_questions_are_asked_together_and_answered_in_their_order(ca
         return asked.turns[-1][1]
 
     case.server.answer = number_of
-    settings = case.settings()
-    endpoint = endpoint_of(provider_of(f"{case.name}:x"), settings)
-    shape = Shape(lines=((Text(min_characters=1, max_characters=9),),))
-    questions = [
-        Question(dialogue=(("user", f"number {number}"),), shape=shape, max_tokens=9, seed=number)
-        for number in range(8)
-    ]
-    with open_writer(get_model(f"{case.name}:x", settings), settings) as writer:
-        assert isinstance(writer, ServedWriter)
-        protocol = writer.protocol(endpoint, "x")
-        with (
-            LoopThread() as loop,
-            ServedChat(protocol, loop, endpoint=endpoint, name="x", settings=settings) as chat,
-        ):
-            assert chat.answer(questions, lambda: None) == [f"number {number}" for number in range(8)]
+    assert ask(case, *range(8)) == [f"number {number}" for number in range(8)]
     assert case.server.most_at_once == 4
+
+
+def test_what_is_refused_to_several_at_once_is_left_out_for_all(case: Case) -> None:
+    meeting = threading.Barrier(4)
+
+    def refuse(handler: chat_server.Handler) -> None:
+        meeting.wait(10)
+        said = "output_config: no schema" if case.name == "anthropic" else "no response_format, no max_tokens"
+        handler.send_json(400, case.server.speech.error(400, said))
+
+    case.server.faults = [refuse] * 4
+    case.server.answer = lambda asked: asked.turns[-1][1]
+    assert ask(case, *range(4)) == [f"number {number}" for number in range(4)]
+    assert len(case.server.requests) == 8
 
 
 @pytest.mark.parametrize(
@@ -210,9 +229,32 @@ def test_what_never_ends_is_not_taken_for_an_answer(case: Case) -> None:
     assert sum(limit_of(request.body) > 4000 for request in case.server.requests) == 1
 
 
-def test_no_room_in_the_context_is_an_outline(case: Case) -> None:
-    case.server.always = status(400, "This model's maximum context length is 512 tokens.")
+@pytest.mark.parametrize(
+    "said",
+    [
+        "'max_tokens' is too large: 376. This model's maximum context length is 128 tokens.",
+        "max_tokens: 376 > 128, which is the maximum allowed number of output tokens for under-test",
+        "prompt is too long: 700 tokens > 512 maximum",
+    ],
+)
+def test_no_room_in_the_context_is_an_outline(case: Case, said: str) -> None:
+    case.server.always = status(400, said)
     assert "outline (2 of 2 shots)" in case.write().written_by
+
+
+def test_where_there_is_no_room_for_thoughts_the_whole_lines_of_an_answer_are_kept(case: Case) -> None:
+    """The server cuts every answer off in the middle of what follows its lines."""
+    speech = case.server.speech
+
+    def cut(handler: chat_server.Handler) -> None:
+        request = case.server.requests[-1].body
+        if limit_of(request) > 4000:
+            return handler.send_json(400, speech.error(400, "max_tokens is too large"))
+        text = answer_to(speech.read(request)).rstrip("}") + ', "line_8": "and th'
+        return handler.send_json(200, speech.write(text, is_cut=True, thought=""))
+
+    case.server.always = cut
+    assert case.write().written_by == f"{case.name}:under-test"
 
 
 # --- faults -----------------------------------------------------------------------------------------
