@@ -20,6 +20,7 @@ from localvid.errors import InvalidSettingsError
 from localvid.schemas import Frozen, explain
 
 _PREFIX = "LOCALVID_"
+_PROVIDERS = ("openai", "anthropic")
 
 
 class Settings(Frozen):
@@ -30,7 +31,8 @@ class Settings(Frozen):
     model: str = "auto"
     keyframe_model: str = "auto"
     llm: str = "auto"
-    """"auto", "outline", a storyboard model's id, or the path of a GGUF file."""
+    """"auto", "outline", a storyboard model's id, the path of a GGUF file, or a model on a server:
+    "openai:MODEL", "anthropic:MODEL"."""
     device: Literal["auto", "cuda", "cpu"] = "auto"
     """"cpu" lets diffusion models run without a GPU: hours for a clip of full size."""
     model_paths: dict[str, Path] = Field(default_factory=dict)
@@ -47,6 +49,14 @@ class Settings(Frozen):
     llm_gpu_layers: int = Field(default=-1, ge=-1)
     """-1: all that fit, where llama.cpp was built with CUDA."""
     llm_timeout_seconds: float = Field(default=300.0, gt=0)
+    openai_base_url: str | None = Field(default=None, repr=False)
+    """Where "openai:MODEL" is served; None: by OpenAI. Checked when it is used, so not shown before."""
+    openai_api_key: SecretStr | None = None
+    """`OPENAI_API_KEY` and `OPENAI_BASE_URL` serve, together, where neither setting is given."""
+    anthropic_base_url: str | None = Field(default=None, repr=False)
+    """Where "anthropic:MODEL" is served; None: by Anthropic."""
+    anthropic_api_key: SecretStr | None = None
+    """`ANTHROPIC_API_KEY` and `ANTHROPIC_BASE_URL` serve, together, where neither setting is given."""
     model_stall_seconds: float = Field(default=3600.0, gt=0)
     """The process of a diffusion model that reports no progress for so long has hung, and is replaced."""
     vram_gib: float | None = Field(default=None, gt=0)
@@ -84,6 +94,8 @@ def load_settings(**flags: Any) -> Settings:
     token = os.environ.get("HF_TOKEN") or dotenv.get("HF_TOKEN")
     if token and not (os.environ.get(f"{_PREFIX}HF_TOKEN") or dotenv.get(f"{_PREFIX}HF_TOKEN")):
         merged["hf_token"] = token
+    for provider in _PROVIDERS:
+        merged.update(_shared_account(provider, merged, dotenv))
     merged.update({name: value for name, value in flags.items() if value is not None})
     try:
         return Settings.model_validate(merged)
@@ -155,6 +167,21 @@ def _from_variables(variables: Mapping[str, str], origin: str) -> dict[str, Any]
         _known(name, origin, shown=variable)
         found[name] = _mapping(text, variable) if name == "model_paths" else text
     return found
+
+
+def _shared_account(provider: str, settings: Mapping[str, Any], dotenv: Mapping[str, str]) -> dict[str, str]:
+    """A provider's address and key out of the variables that other programs read too.
+
+    They are taken as a pair, from one place, and only where localvid's own settings name neither: a key
+    that was set for one address must not be sent to another.
+    """
+    names = (f"{provider}_base_url", f"{provider}_api_key")
+    if any(settings.get(name) for name in names):
+        return {}
+    for place in (os.environ, dotenv):
+        if found := {name: place[name.upper()] for name in names if place.get(name.upper())}:
+            return found
+    return {}
 
 
 def _mapping(text: str, variable: str) -> dict[str, Path]:

@@ -13,7 +13,16 @@ import pytest
 
 pytest_plugins = ["fixtures_tiny"]
 
-_FOREIGN_VARIABLES = ("LOCALVID_", "HF_", "HUGGINGFACE_", "HUGGING_FACE_", "REPLICATE_", "XDG_")
+_FOREIGN_VARIABLES = (
+    "LOCALVID_",
+    "HF_",
+    "HUGGINGFACE_",
+    "HUGGING_FACE_",
+    "OPENAI_",
+    "ANTHROPIC_",
+    "REPLICATE_",
+    "XDG_",
+)
 _DEAD_PROXY = "http://127.0.0.1:9"  # the discard port: nothing listens
 
 

@@ -38,6 +38,8 @@ def list_models(as_json: Json = False, device: Device = None, workspace: Workspa
         console.print(f"{kind.value} models", style="bold")
         for info in group:
             _print_model(console, info)
+    output.print_hanging(console, "models on servers write storyboards too, when named:", indent=2)
+    output.print_hanging(console, "--llm openai:MODEL, --llm anthropic:MODEL (docs/director.md)", indent=4)
 
 
 def pull(

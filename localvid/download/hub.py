@@ -8,7 +8,6 @@ the hub keeps in chunks (Xet) are served by the same addresses.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from urllib.parse import quote
 import httpx
 
 from localvid import __version__
+from localvid.addresses import is_loopback
 from localvid.config import Settings
 from localvid.errors import DownloadFailedError, NotAvailableError
 from localvid.hub_cache import COMMIT, ETAG
@@ -130,7 +130,7 @@ class Hub:
     def _may_see_token(self) -> bool:
         """Over https, or on this machine; a mirror over http gets no token."""
         url = httpx.URL(self.endpoint)
-        if url.scheme == "https" or _is_this_machine(url.host):
+        if url.scheme == "https" or is_loopback(url.host):
             return True
         logger.warning("the hub token is not sent to %s: it is not https", self.endpoint)
         return False
@@ -175,13 +175,6 @@ class Hub:
         raise DownloadFailedError(
             f"{response.url.host} answers HTTP {status} for {path} of {repo}", hint="check hub_endpoint"
         )
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -12,8 +12,9 @@ class StoryboardWriter(Protocol):
     """Turns a prompt into a storyboard; opened and closed like a file.
 
     Guarantees of every implementation, held by the contract suite: exactly `num_shots` shots whose
-    descriptions differ; the same prompt, number and seed give the same storyboard; `written_by` names
-    the writer; a failure raises NotAvailableError or ModelProcessError and leaves no process behind.
+    descriptions differ; the same prompt, number and seed give the same storyboard, as far as a model on a
+    server repeats itself; `written_by` names the writer; a failure raises NotAvailableError or
+    ModelProcessError and leaves no process behind.
     """
 
     def __enter__(self) -> Self: ...

@@ -1,8 +1,7 @@
 """The interface between the director and whatever answers it: one call, from questions to texts.
 
 The director (steps, prompts, checks, repair) knows `ChatModel` alone. An implementation knows nothing of
-storyboards: llama.cpp in a child process (`llama.py`) is one, a server that speaks some provider's protocol
-may be another.
+storyboards: llama.cpp in a child process (`llama_chat.py`) is one, a model on a server (`served.py`) another.
 
 A `Question` is a dialogue, the shape of the answer, the most tokens it may take, and a seed.
 

@@ -37,6 +37,8 @@ _CHECK_SECONDS = 300.0
 _STOP_SECONDS = 10.0
 """Most that a stop waits for the end of a step, so that the loaded networks are kept; then the process is
 killed."""
+_KEPT_HERE = {"hf_token", "openai_base_url", "openai_api_key", "anthropic_base_url", "anthropic_api_key"}
+"""Settings of downloads and of storyboard writers, neither of which is done there."""
 _ENVIRONMENT = {"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}
 """Less fragmentation: slices of changing size leave gaps that whole segments cannot use."""
 _CRASH_HINT = "`localvid doctor` checks the driver and what is installed; LOCALVID_DEVICE=cpu needs no GPU"
@@ -50,8 +52,7 @@ class ModelProcess:
             target,
             {
                 "info": info.model_dump(mode="json"),
-                # The token is for downloads, which are not done there.
-                "settings": settings.model_dump(mode="json", exclude={"hf_token"}),
+                "settings": settings.model_dump(mode="json", exclude=_KEPT_HERE),
             },
             name=f"the process of {info.manifest.id}",
             silence_seconds=_SILENCE_SECONDS,

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from localvid.schemas import CameraSpeed, FilmOptions, FilmRecord, ModelManifest, ModelUse, Storyboard
+from localvid.schemas import (
+    CameraSpeed,
+    FilmOptions,
+    FilmRecord,
+    ModelManifest,
+    ModelUse,
+    Storyboard,
+    is_served,
+)
 
 
 def film_record(
@@ -33,7 +41,7 @@ def film_record(
             update={
                 "output": None,
                 "reference_image": Path(image.name) if image else None,
-                "llm": Path(options.llm).name,
+                "llm": options.llm if is_served(options.llm) else Path(options.llm).name,
             }
         ),
         models=tuple(_use(model) for model in models if model is not None),

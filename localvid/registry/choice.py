@@ -8,9 +8,10 @@ from pathlib import Path
 from localvid.config import Settings
 from localvid.errors import NotAvailableError
 from localvid.gpu import detect_cuda
+from localvid.llm.endpoint import endpoint_of, provider_of
 from localvid.registry.availability import inspect
-from localvid.registry.catalogue import find_manifest, gguf_manifest, load_manifests
-from localvid.schemas import Frozen, ModelInfo, ModelKind
+from localvid.registry.catalogue import find_manifest, gguf_manifest, load_manifests, served_manifest
+from localvid.schemas import Frozen, ModelInfo, ModelKind, is_served
 
 AUTO = "auto"
 _VIDEO_PREFERENCE = ("local:svd-xt", "local:svd-xt-1-1", "local:svd")
@@ -38,10 +39,13 @@ def list_models(settings: Settings) -> list[ModelInfo]:
 
 
 def get_model(model_id: str, settings: Settings, kind: ModelKind | None = None) -> ModelInfo:
-    """One model by its id or short name ("svd-xt"); among storyboard models also by the path of a GGUF file.
+    """One model by its id or short name ("svd-xt"); among storyboard models also by the path of a GGUF file,
+    or on a server ("openai:MODEL").
 
     Raises InvalidRequestError with the closest names, or if the path is not a GGUF file.
     """
+    if kind in (None, ModelKind.STORYBOARD) and is_served(model_id):
+        return inspect(served_manifest(model_id, settings), settings, detect_cuda())
     if kind in (None, ModelKind.STORYBOARD) and ("/" in model_id or model_id.lower().endswith(".gguf")):
         path = Path(model_id).expanduser().absolute()
         manifest = gguf_manifest(path)
@@ -86,15 +90,25 @@ def choose_keyframe_model(settings: Settings, asked: str = AUTO) -> Choice:
 
 
 def choose_writer(settings: Settings, asked: str = AUTO) -> Choice:
-    """The named storyboard model, or the GGUF file of that path; for "auto" the largest language model that
-    is here, else the outline, with the reason."""
+    """The named storyboard model, the GGUF file of that path, or the named model on a server, with a word
+    about what goes there; for "auto" the largest language model that is here, else the outline, with the
+    reason."""
     asked = settings.llm if asked == AUTO else asked
     if asked != AUTO:
-        return Choice(info=get_model(asked, settings, ModelKind.STORYBOARD))
+        info = get_model(asked, settings, ModelKind.STORYBOARD)
+        return Choice(info=info, said=_goes_out(info, settings))
     infos = _by_id(settings, ModelKind.STORYBOARD)
     candidates = _largest_first(info for info in infos.values() if info.manifest.id != _OUTLINE)
     best = next((info for info in candidates if info.available), None)
     return Choice(info=best) if best else _fallback(infos[_OUTLINE], _why_not(candidates[-1]))
+
+
+def _goes_out(info: ModelInfo, settings: Settings) -> str:
+    """What leaves this machine; empty where nothing does."""
+    if not info.available or not is_served(info.manifest.id):
+        return ""
+    endpoint = endpoint_of(provider_of(info.manifest.id), settings)
+    return "" if endpoint.is_here else f"the prompt and the storyboard's words go to {endpoint.host}"
 
 
 def _by_id(settings: Settings, kind: ModelKind) -> dict[str, ModelInfo]:

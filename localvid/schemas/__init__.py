@@ -24,6 +24,7 @@ from localvid.schemas.models import (
     ModelKind,
     ModelManifest,
     SamplingSettings,
+    is_served,
 )
 from localvid.schemas.progress import OnProgress, Progress, Stage, ignore_progress
 from localvid.schemas.requests import (
@@ -88,4 +89,5 @@ __all__ = [
     "eased",
     "explain",
     "ignore_progress",
+    "is_served",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
@@ -118,13 +119,22 @@ class ModelFile(Frozen):
 _PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 _SAFE_REPO = r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$"
 _SAFE_REVISION = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"
+_LOCAL_ID = r"[a-z]+:[a-z0-9][a-z0-9.-]*"
+_SERVED_ID = r"(?:openai|anthropic):[A-Za-z0-9._/@~+:-]{1,150}"
 _SAFE_ADAPTER = r"^localvid\.(pipelines|llm)(\.[a-z_][a-z0-9_]*)+:[A-Z][A-Za-z0-9]*$"
+
+
+def is_served(model_id: str) -> bool:
+    """Whether it names a model on a server, "openai:MODEL": it has no manifest of its own."""
+    return re.fullmatch(_SERVED_ID, model_id) is not None
 
 
 class ModelManifest(Frozen):
     """One model: where it comes from, what it is licensed under, what runs it and what it can do."""
 
-    id: Annotated[str, StringConstraints(pattern=r"^[a-z]+:[a-z0-9][a-z0-9.-]*$")]
+    id: Annotated[str, StringConstraints(pattern=rf"^(?:{_LOCAL_ID}|{_SERVED_ID})$")]
+    """A model on a server is called after its provider and as the server calls it, whatever its case:
+    "openai:Qwen/Qwen3-4B-Instruct-2507"."""
     kind: ModelKind
     title: str
     adapter: Annotated[str, StringConstraints(pattern=_SAFE_ADAPTER)]
@@ -150,7 +160,8 @@ class ModelManifest(Frozen):
     vram_gib: float | None = Field(default=None, gt=0)
     """GPU memory that it needs at its default size; None where that is not known."""
     settings: dict[str, int | float | str | bool] = Field(default_factory=dict)
-    """Defaults of keyframe and storyboard models: steps, guidance, context length, chat format."""
+    """Defaults of keyframe and storyboard models: steps, guidance, context length, chat format; of a model on
+    a server its address. Part of every step's key."""
     notes: str = ""
 
     @model_validator(mode="after")

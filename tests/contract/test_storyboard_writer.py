@@ -1,4 +1,7 @@
-"""What every StoryboardWriter holds to: the outline, and llama.cpp with the embedded model."""
+"""What every StoryboardWriter holds to: the outline, llama.cpp with the embedded model, models on servers.
+
+The servers are on loopback and answer as a large model might.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from anthropic_server import AnthropicSpeech
+from chat_server import ChatServer, serve
+from openai_server import OpenAISpeech
 
 from localvid.config import Settings
 from localvid.errors import InvalidRequestError
+from localvid.llm.anthropic_writer import AnthropicWriter
 from localvid.llm.base import StoryboardWriter
 from localvid.llm.llama import LlamaWriter
+from localvid.llm.openai_writer import OpenAIWriter
 from localvid.llm.outline import OutlineWriter
+from localvid.registry import get_model
 from localvid.schemas import ModelInfo, ModelManifest, Progress, Storyboard
 
 
@@ -30,9 +39,21 @@ def embedded_model() -> Path:
     return next(Path(spec.origin).parent.glob("*.gguf"))
 
 
-@pytest.fixture(scope="module", params=["outline", "llama"])
+@pytest.fixture(scope="module", params=["outline", "llama", "openai", "anthropic"])
 def writer(request: pytest.FixtureRequest) -> Iterator[StoryboardWriter]:
     kept: StoryboardWriter
+    if request.param == "openai":
+        with serve(ChatServer(OpenAISpeech())) as server:
+            settings = Settings(openai_base_url=f"{server.address}/v1", llm_timeout_seconds=60)
+            with OpenAIWriter(get_model("openai:under-test", settings), settings) as kept:
+                yield kept
+        return
+    if request.param == "anthropic":
+        with serve(ChatServer(AnthropicSpeech())) as server:
+            settings = Settings(anthropic_base_url=server.address, llm_timeout_seconds=60)
+            with AnthropicWriter(get_model("anthropic:under-test", settings), settings) as kept:
+                yield kept
+        return
     if request.param == "outline":
         kept = OutlineWriter(info("localvid.llm.outline:OutlineWriter"), Settings())
     else:

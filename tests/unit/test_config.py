@@ -90,6 +90,51 @@ def test_the_shells_token_wins_over_the_file(empty_folder: Path, monkeypatch: py
     assert settings.hf_token.get_secret_value() == "hf_shell"
 
 
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+class TestAccounts:
+    """Keys and addresses of servers that write storyboards."""
+
+    def account(self, provider: str) -> tuple[str | None, str | None]:
+        settings = load_settings()
+        key = getattr(settings, f"{provider}_api_key")
+        return getattr(settings, f"{provider}_base_url"), key and key.get_secret_value()
+
+    def test_the_variables_of_other_programs_serve(
+        self, provider: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(f"{provider.upper()}_API_KEY", "sk-shared")
+        assert self.account(provider) == (None, "sk-shared")
+        monkeypatch.setenv(f"{provider.upper()}_BASE_URL", "https://gateway.example/v1")
+        assert self.account(provider) == ("https://gateway.example/v1", "sk-shared")
+
+    def test_a_key_of_theirs_is_not_for_an_address_of_ours(
+        self, provider: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(f"{provider.upper()}_API_KEY", "sk-shared")
+        (empty_folder / "localvid.toml").write_text(f'{provider}_base_url = "https://other.example/v1"')
+        assert self.account(provider) == ("https://other.example/v1", None)
+
+    def test_nor_is_a_key_of_ours_for_an_address_of_theirs(
+        self, provider: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(f"{provider.upper()}_BASE_URL", "https://other.example/v1")
+        monkeypatch.setenv(f"LOCALVID_{provider.upper()}_API_KEY", "sk-own")
+        assert self.account(provider) == (None, "sk-own")
+
+    def test_nor_is_the_shells_key_for_an_address_in_a_folders_file(
+        self, provider: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (empty_folder / ".env").write_text(f"{provider.upper()}_BASE_URL=https://other.example/v1\n")
+        assert self.account(provider) == ("https://other.example/v1", None)
+        monkeypatch.setenv(f"{provider.upper()}_API_KEY", "sk-shared")
+        assert self.account(provider) == (None, "sk-shared")
+
+    def test_a_key_is_never_shown(self, provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(f"LOCALVID_{provider.upper()}_API_KEY", "sk-canary")
+        monkeypatch.setenv(f"LOCALVID_{provider.upper()}_BASE_URL", "https://u:sk-canary@example.org")
+        assert "sk-canary" not in repr(load_settings()) + str(load_settings())
+
+
 def test_a_dotenv_that_is_not_text_is_one_line(empty_folder: Path) -> None:
     (empty_folder / ".env").write_bytes(b"\xff\xfe=\xff")
     with pytest.raises(InvalidSettingsError, match="cannot be read"):
@@ -99,7 +144,7 @@ def test_a_dotenv_that_is_not_text_is_one_line(empty_folder: Path) -> None:
 @pytest.mark.parametrize("document", ["docs/configuration.md", "localvid.toml"])
 def test_every_setting_is_documented(document: str) -> None:
     text = (REPOSITORY / document).read_text(encoding="utf-8")
-    secret = {"hf_token"} if document.endswith(".toml") else set()
+    secret = {"hf_token", "openai_api_key", "anthropic_api_key"} if document.endswith(".toml") else set()
     assert [name for name in Settings.model_fields if name not in text and name not in secret] == []
 
 

@@ -286,8 +286,11 @@ def test_a_hosted_painter_paints(settings: Settings, tmp_path: Path) -> None:
     assert is_gone(pid)
 
 
-def test_the_hubs_token_stays_here(info: ModelInfo, settings: Settings) -> None:
-    secret = Settings.model_validate({**settings.model_dump(), "hf_token": "hf_canary"})
+def test_tokens_and_keys_stay_here(info: ModelInfo, settings: Settings) -> None:
+    secrets = dict.fromkeys(
+        ("hf_token", "openai_api_key", "openai_base_url", "anthropic_api_key"), "hf_canary"
+    )
+    secret = Settings.model_validate({**settings.model_dump(), **secrets})
     with HostedVideoModel(info, secret) as model:
         model.load()
         command = Path(f"/proc/{model.process.pid}/cmdline").read_bytes()

@@ -147,6 +147,19 @@ def test_the_users_own_manifests_join_and_replace_the_shipped(settings: Settings
     assert manifests["llm:outline"].repo == "someone/mine-GGUF"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("llm:mine", "openai:mine"),
+        ("localvid.llm.llama:LlamaWriter", "localvid.llm.openai_writer:OpenAIWriter"),
+    ],
+)
+def test_a_manifest_cannot_send_anything_to_a_server(settings: Settings, change: tuple[str, str]) -> None:
+    own(settings, OWN.replace(*change))
+    with pytest.raises(InvalidSettingsError, match="a model on a server needs no manifest"):
+        load_manifests(settings)
+
+
 def test_two_files_with_one_id_are_an_error(settings: Settings) -> None:
     first, second = own(settings, OWN, "a.toml"), own(settings, OWN, "b.toml")
     with pytest.raises(InvalidSettingsError, match="is taken by") as caught:

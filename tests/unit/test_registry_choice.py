@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from localvid import gpu
 from localvid.config import Settings
 from localvid.errors import InvalidRequestError, NotAvailableError
 from localvid.gpu import Cuda, Gpu
+from localvid.planning import storyboard_step
+from localvid.planning.record import film_record
 from localvid.registry import (
     availability,
     choice,
@@ -19,7 +22,7 @@ from localvid.registry import (
     get_model,
     require,
 )
-from localvid.schemas import ModelKind
+from localvid.schemas import FilmOptions, ModelKind, Shot, Storyboard
 
 GPU = Cuda(driver="12.8", gpus=(Gpu(name="A GPU", memory_gib=13),))
 
@@ -119,6 +122,94 @@ def test_the_settings_name_a_model_for_auto(settings: Settings) -> None:
     assert choose_writer(some).info.manifest.id == "llm:outline"
     assert choose_video_model(some).info.manifest.id == "local:animatic"
     assert choose_keyframe_model(some).info.manifest.id == "keyframe:sd-turbo"
+
+
+@pytest.mark.parametrize(
+    "model_id",
+    [
+        "openai:gpt-4.1-mini",
+        "openai:qwen3:4b",
+        "openai:Qwen/Qwen3-4B-Instruct-2507",
+        "openai:/models/SmolLM2.gguf",
+        "openai:hf.co/bartowski/Llama-3.2-3B-Instruct-GGUF:Q4_K_M",
+        "anthropic:some-model@20260101",
+    ],
+)
+def test_a_model_on_a_server_keeps_its_name(settings: Settings, model_id: str) -> None:
+    some = settings.model_copy(
+        update={"openai_base_url": "http://localhost:1/v1", "anthropic_base_url": "http://localhost:1"}
+    )
+    chosen = choose_writer(some, model_id)
+    assert (chosen.info.manifest.id, chosen.info.available, chosen.said) == (model_id, True, "")
+    assert chosen.info.manifest.kind is ModelKind.STORYBOARD
+
+
+def test_what_leaves_the_machine_is_said(settings: Settings) -> None:
+    some = settings.model_copy(
+        update={"openai_api_key": SecretStr("sk-canary"), "llm": "openai:gpt-4.1-mini"}
+    )
+    assert choose_writer(some).said == "the prompt and the storyboard's words go to api.openai.com"
+
+
+def test_auto_chooses_no_server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where a key is there and nothing else is."""
+    some = settings.model_copy(
+        update={"openai_api_key": SecretStr("sk"), "anthropic_api_key": SecretStr("sk")}
+    )
+    assert choose_writer(some).info.manifest.id == "llm:smollm2-135m"
+    monkeypatch.setattr(availability, "is_installed", lambda package: package != "llama_cpp")
+    assert choose_writer(some).info.manifest.id == "llm:outline"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "remedy"),
+    [
+        ({}, "there is no key for api.openai.com", "OPENAI_API_KEY"),
+        ({"openai_base_url": "http://10.0.0.7/v1", "offline": True}, "10.0.0.7 is not this", "offline"),
+        (
+            {"openai_base_url": "http://10.0.0.7/v1", "openai_api_key": SecretStr("sk")},
+            "in the clear",
+            "https",
+        ),
+    ],
+)
+def test_a_server_that_may_not_be_asked_says_why(
+    settings: Settings, changes: dict[str, object], said: str, remedy: str
+) -> None:
+    info = choose_writer(settings.model_copy(update=changes), "openai:x").info
+    with pytest.raises(NotAvailableError, match=said) as caught:
+        require(info)
+    assert remedy in caught.value.hint
+
+
+def test_without_its_package_a_server_says_what_to_install(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(availability, "is_installed", lambda package: package != "anthropic")
+    some = settings.model_copy(update={"anthropic_api_key": SecretStr("sk")})
+    info = choose_writer(some, "anthropic:x").info
+    assert info.reason == "the package anthropic cannot be found"
+    assert info.remedy == '`pip install "localvid[anthropic]"`'
+
+
+def test_another_server_is_another_step(settings: Settings) -> None:
+    """And its address, which may be nobody's business, is not in the film's record."""
+    keys = []
+    for port in (1, 2, 1):
+        some = settings.model_copy(update={"openai_base_url": f"http://localhost:{port}/v1"})
+        writer = get_model("openai:x", some).manifest
+        step = storyboard_step("A fox", num_shots=2, seed=1, writer=writer, context_tokens=4096)
+        keys.append(step.key)
+        record = film_record(
+            Storyboard(shots=(Shot(description="A fox"),)),
+            FilmOptions(llm="openai:some/x"),
+            prompt="A fox",
+            models=(writer,),
+            version="1",
+        )
+        assert record.options.llm == "openai:some/x"
+        assert "localhost" not in record.model_dump_json()
+    assert keys[0] == keys[2] != keys[1]
 
 
 @pytest.mark.usefixtures("without_gpu")
