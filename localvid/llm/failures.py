@@ -129,7 +129,7 @@ def _error_of_status(failure: ServerFailure, said: str, endpoint: Endpoint, mode
 
 
 def _quoted(said: str) -> str:
-    said = clean_prompt(said)
+    said = clean_prompt(said[: 10 * _MAX_SAID_CHARACTERS])
     if len(said) > _MAX_SAID_CHARACTERS:
         said = f"{said[:_MAX_SAID_CHARACTERS]}…"
     return f": {said}" if said else ""
