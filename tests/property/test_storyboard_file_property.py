@@ -18,7 +18,7 @@ NAMES = ("zero", "one", "two", "three")
 
 
 @given(boards, st.sampled_from(Form), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_file_says_what_its_storyboard_says(board: Storyboard, form: Form, named: bool) -> None:
     text = written(board, form, name="film", schema="file:///schema.json" if named else None)
     assert parse(text, form, name="film") == board
@@ -92,7 +92,7 @@ def changed(draw: st.DrawFn, before: Storyboard) -> Storyboard:
 
 @pytest.mark.parametrize("text", [BLOCK, FLOW, BLOCK.replace("\n", "\r\n"), BLOCK.rstrip("\n")])
 @given(data=st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_change_keeps_every_comment_of_what_stays(text: str, data: st.DataObject) -> None:
     before = parse(text, Form.YAML, name="film")
     after = data.draw(changed(before))
@@ -116,14 +116,14 @@ def test_nothing_changed_is_nothing_written(data: st.DataObject) -> None:
 
 
 @given(boards, boards, st.sampled_from(Form))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_storyboard_can_become_any_other(before: Storyboard, after: Storyboard, form: Form) -> None:
     text = written(before, form)
     assert parse(updated(text, form, before, after), form, name="film") == after
 
 
 @given(st.sampled_from((BLOCK, FLOW)), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_a_spoiled_file_is_read_or_refused_and_never_written_wrong(text: str, data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(text)))

@@ -45,7 +45,7 @@ def test_every_key_is_described() -> None:
 
 
 @given(boards)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_what_the_models_accept_is_valid_in_every_form(board: Storyboard) -> None:
     for document in (
         json.loads(board.model_dump_json()),
@@ -62,7 +62,7 @@ WRONG: tuple[Any, ...] = (
 
 
 @given(board=boards, data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_what_the_models_refuse_is_not_valid(board: Storyboard, data: st.DataObject) -> None:
     document = json.loads(board.model_dump_json(exclude_none=True))
     place = data.draw(st.sampled_from([document, *document["shots"]]))
