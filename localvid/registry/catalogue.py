@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from localvid.config import Settings
 from localvid.errors import InvalidRequestError, InvalidSettingsError
+from localvid.files import open_file
 from localvid.schemas import ModelKind, ModelManifest, explain
 
 _LLAMA_WRITER = "localvid.llm.llama:LlamaWriter"
@@ -110,7 +111,7 @@ def gguf_manifest(path: Path) -> ModelManifest:
 def check_gguf(path: Path) -> None:
     """Raise InvalidRequestError unless `path` is a file that starts as GGUF files do."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             magic = file.read(4)
     except OSError as error:
         raise InvalidRequestError(
