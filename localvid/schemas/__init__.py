@@ -35,7 +35,7 @@ from localvid.schemas.requests import (
     VideoRequest,
 )
 from localvid.schemas.storyboard import Camera, CameraSpeed, Shot, Storyboard, Transition, TransitionKind
-from localvid.schemas.text import clean_prompt, explain
+from localvid.schemas.text import clean_prompt, explain, says_something
 
 __all__ = [
     "MAX_FILM_SECONDS",
@@ -79,4 +79,5 @@ __all__ = [
     "eased",
     "explain",
     "ignore_progress",
+    "says_something",
 ]
