@@ -26,9 +26,9 @@ _SMALL_BYTES = 600_000_000
 much in 4 bits; `whole_film = true` or `false` in a manifest's settings decides otherwise."""
 
 _CRASH_HINT = (
-    "rebuild llama.cpp for this processor: CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall "
-    "--no-cache-dir --no-binary llama-cpp-python llama-cpp-python; if only this model crashes, its file is "
-    "damaged; --llm outline needs no model"
+    "if only this model crashes, its file is damaged: download it again; if all do, rebuild llama.cpp for "
+    "this processor: CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall --no-cache-dir --no-binary "
+    "llama-cpp-python llama-cpp-python; --llm outline needs no model"
 )
 _ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
 """llama.cpp's threads wait for each other several times a layer, and spin a moment before they fall asleep.
