@@ -34,7 +34,7 @@ def write_details(session: Session, plan: BoardPlan) -> Draft:
         return Draft(descriptions=(None,) * count, note="the model reads English alone")
     good: dict[int, str] = {}
     tried: dict[int, list[str]] = {index: [] for index in open_shots}
-    session.at(Progress(step=0, num_steps=count, message=f"writing {count} shots"))
+    session.at(Progress(step=0, num_steps=count, message="writing the shots"))
     for attempt in range(_ATTEMPTS):
         for index, detail in zip(open_shots, _ask(session, plan, open_shots, attempt), strict=True):
             tried[index].append(detail)

@@ -128,7 +128,7 @@ def _write_shots(
     texts: dict[int, str] = {}
     missing = list(range(len(plan.shots)))
     for attempt in range(_ATTEMPTS):
-        session.at(_progress(plan, texts, f"writing {len(missing)} shots"))
+        session.at(_progress(plan, texts, "writing the shots"))
         answers = session.ask_all(
             [prompts.shot_dialogue(plan, idea, words, beats, index, texts) for index in missing],
             prompts.SHOT_SHAPE,

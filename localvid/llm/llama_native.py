@@ -24,6 +24,7 @@ SEQUENCES = 8
 _PHYSICAL_BATCH = 512
 _PIECE_BYTES = 512
 _LOG_ERROR = 4
+_KEPT_COMPLAINTS = 10
 
 
 def _bindings() -> Any:
@@ -59,18 +60,18 @@ class NativeModel:
 
     def __init__(self, path: str, *, context_tokens: int, gpu_layers: int, threads: int) -> None:
         """Load the file; raises NotAvailableError where llama.cpp refuses it."""
-        errors = _heard_errors()
+        llama.llama_log_set(_hear, None)
         llama.llama_backend_init()
         parameters = llama.llama_model_default_params()
         parameters.n_gpu_layers = gpu_layers
         self._model = llama.llama_model_load_from_file(os.fsencode(path), parameters)
         if not self._model:
-            raise _refusal(path, errors)
+            raise _refusal(path, _complaints)
         self.vocabulary = llama.llama_model_get_vocab(self._model)
         self.context = llama.llama_init_from_model(self._model, _context_parameters(context_tokens, threads))
         self._memory = llama.llama_get_memory(self.context) if self.context else None
         if not self.context:
-            raise _refusal(path, errors)
+            raise _refusal(path, _complaints)
         if not self._memory or llama.llama_model_has_encoder(self._model):
             raise _refusal(path, ["it is no model that goes on with a text"])
         self.every_token = array("i", range(llama.llama_vocab_n_tokens(self.vocabulary)))
@@ -134,26 +135,19 @@ def _context_parameters(context_tokens: int, threads: int) -> Any:
     return parameters
 
 
-def _heard_errors() -> list[str]:
-    """A list that llama.cpp's complaints are appended to."""
-    return _errors
-
-
-_errors: list[str] = []
+_complaints: list[str] = []
 
 
 @llama.llama_log_callback  # type: ignore[untyped-decorator]  # the bindings are not typed
 def _hear(level: int, text: bytes, _: object) -> None:
-    if level == _LOG_ERROR:
-        _errors.append(text.decode(errors="replace").strip())
+    """Keep llama.cpp's first complaints; the rest of what it says is for its developers."""
+    if level == _LOG_ERROR and len(_complaints) < _KEPT_COMPLAINTS:
+        _complaints.append(text.decode(errors="replace").strip())
 
 
-llama.llama_log_set(_hear, None)
-
-
-def _refusal(path: str, errors: Sequence[str]) -> NotAvailableError:
-    """`errors` may hold what a hostile file says: one line of it is shown, of characters that can be."""
-    reason = re.sub(r"^(?:(?:\w+|error loading model): )+", "", errors[0]) if errors else "no reason given"
+def _refusal(path: str, reasons: Sequence[str]) -> NotAvailableError:
+    """The first reason may quote a hostile file: one line of it is shown, of characters that can be."""
+    reason = re.sub(r"^(?:(?:\w+|error loading model): )+", "", reasons[0]) if reasons else "no reason given"
     reason = "".join(char if char.isprintable() else " " for char in reason)[:200]
     return NotAvailableError(
         f"llama.cpp cannot load {Path(path).name}: {reason}",
