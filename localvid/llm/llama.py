@@ -75,14 +75,15 @@ class LlamaWriter:
         where its process crashes or exceeds `llm_timeout_seconds`; and whatever `on_progress` raises.
         """
         return direct(
-            self._open_chat(),
+            self.open_chat(),
             prompt,
             num_shots=num_shots,
             seed=seed,
             on_progress=on_progress,
         )
 
-    def _open_chat(self) -> LlamaChat:
+    def open_chat(self) -> LlamaChat:
+        """The model for one storyboard's questions, to be answered within `llm_timeout_seconds` from now."""
         head = self._read_head()
         return LlamaChat(
             self._open_host(head),

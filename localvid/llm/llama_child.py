@@ -36,7 +36,8 @@ class LlamaEngine:
         return text
 
     def answer(self, questions: Sequence[dict[str, Any]]) -> list[str]:
-        """What follows the turns of each question, held by its grammar; "" where there is no room for it.
+        """What follows the turns of each question, held by its grammar; "" where there is no room for it,
+        and where the vocabulary has nothing for its words.
 
         A question has `turns` (lists of pieces), `grammar`, `num_lines`, `max_tokens`, `temperature` and
         `seed`. Whole lines: one that `max_tokens` cuts off is left out.
@@ -56,8 +57,9 @@ class LlamaEngine:
         places: list[int] = []
         left = room
         for place, question in enumerate(asked):
-            wanted = sum(map(len, question.turns[num_shared:])) + question.options["max_tokens"]
-            if wanted > room:
+            rest = sum(map(len, question.turns[num_shared:]))
+            wanted = rest + question.options["max_tokens"]
+            if not rest or wanted > room:
                 continue
             if places and (wanted > left or len(places) == SEQUENCES - 1):
                 yield places
@@ -114,8 +116,8 @@ class LlamaEngine:
         return [answer.lines() for answer in answers]
 
     def _tokens(self, turns: Sequence[Sequence[dict[str, Any]]]) -> list[list[int]]:
-        """The tokens of each turn; the first begins with the model's own mark of a beginning."""
-        return [
+        """The tokens of each turn that has any; the first begins with the model's own mark of a beginning."""
+        tokens = [
             [
                 token
                 for place, piece in enumerate(pieces)
@@ -125,6 +127,7 @@ class LlamaEngine:
             ]
             for index, pieces in enumerate(turns)
         ]
+        return [turn for turn in tokens if turn]
 
 
 class _Asked(NamedTuple):

@@ -282,6 +282,11 @@ POOR_MODELS: dict[str, Callable[[], bytes]] = {
     "a context of 2^32": lambda: tiny_model(llama__context_length=2**32 - 1),
     "no end of text": lambda: tiny_model(**without_end()),
     "no line break": lambda: tiny_model(**without_line_break()),
+    "no token for any character": lambda: tiny_model(
+        tokenizer__ggml__tokens=["one", "two", "three"],
+        tokenizer__ggml__token_type=[1, 1, 1],
+        tokenizer__ggml__eos_token_id=2,
+    ),
     "an end that is no token": lambda: tiny_model(tokenizer__ggml__eos_token_id=2**31),
     "no numbers": with_tensors(
         lambda tensors: tensors.update({name: np.full_like(value, np.nan) for name, value in tensors.items()})
