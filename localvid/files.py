@@ -1,14 +1,17 @@
-"""Writing a file so that it is complete whenever it exists under its final name."""
+"""Writing a file so that it is complete whenever it exists under its final name; opening none but files."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from localvid.errors import DiskFullError, InvalidRequestError, WorkspaceError
 
@@ -65,6 +68,19 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file for reading its bytes; OSError also for folders, pipes and devices, which may never answer
+    or never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def digest(path: Path) -> str:

@@ -27,6 +27,7 @@ from localvid.schemas import (
     Storyboard,
     clean_prompt,
     explain,
+    says_something,
 )
 
 NONE = "none"
@@ -36,9 +37,10 @@ NONE = "none"
 def checked_prompt(prompt: str, storyboard: Storyboard | None) -> str:
     """The prompt, cleaned; a storyboard brings its own. Raises InvalidRequestError."""
     cleaned = clean_prompt(prompt or (storyboard.prompt if storyboard else ""))
-    if not cleaned and storyboard is None:
+    if not says_something(cleaned) and storyboard is None:
         raise InvalidRequestError(
-            "the prompt is empty", hint='say what the film shows: "A peaceful forest at dawn"'
+            f"the prompt {'says nothing that can be seen' if cleaned else 'is empty'}",
+            hint='say what the film shows: "A peaceful forest at dawn"',
         )
     if len(cleaned) > MAX_PROMPT_CHARACTERS:
         raise InvalidRequestError(

@@ -19,11 +19,13 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from localvid.errors import LocalvidError
 from localvid.host.frames import HEARTBEAT_SECONDS, Frames, PipeEndedError
-from localvid.schemas import Progress
+
+if TYPE_CHECKING:
+    from localvid.schemas import Progress
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 

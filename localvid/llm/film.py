@@ -2,16 +2,22 @@
 
 1. The bible: characters, setting and style, once for the film.
 2. The beats: what happens in each shot.
-3. Each shot's description, in its size, after those before it.
+3. Each shot's description, in its size.
 4. For each shot the camera's move, among those that suit it, and how much moves.
 5. For each shot how it gives way to the next, and how long it is looked at.
 
 A step that fails is done by rule, as for a film without a model.
+
+All shots are described at once, which a server or a GPU does in little more than the time of one, and a
+processor in less than the time of all, because the weights are read once for a token of each. What is lost:
+a shot does not see the words of those before it. Each is painted by itself, knows all beats, and has
+characters, setting and style in the same words; where two still say the same, the later one is asked for
+again and then sees those before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from localvid.llm import prompts
 from localvid.llm.draft import Draft
@@ -114,37 +120,45 @@ def _write_beats(session: Session, plan: BoardPlan, idea: str, words: Sequence[s
 def _write_shots(
     session: Session, plan: BoardPlan, idea: str, words: Sequence[str], beats: Sequence[str], bible: Bible
 ) -> list[str]:
-    """The description of each shot without its size; "" where the model gave none that can stand."""
-    texts: list[str] = []
-    lines: list[str] = []
-    for index in range(len(plan.shots)):
-        session.at(Progress(step=index, num_steps=len(plan.shots), message=f"writing shot {index + 1}"))
-        text = ""
-        for attempt in range(_ATTEMPTS):
-            raw = session.ask(
-                prompts.shot_dialogue(plan, idea, words, beats, lines),
-                prompts.SHOT_SHAPE,
-                max_tokens=_LINE_TOKENS,
-                salt=101 * (index + 1) + attempt,
-            )
-            text = read_line(raw, limit=300)
-            if stands(text, idea, texts):
-                break
-            text = ""
-        texts.append(_with_subject(text, plan, index, bible) if text else "")
-        label = prompts.shot_label(plan, index)
-        lines.append(f"{label} {texts[-1] or outline_detail(plan, index)}")
-    return texts
+    """The description of each shot without its size; "" where the model gave none that can stand.
+
+    All shots are asked for at once, then again those that cannot stand or say what another says, each after
+    the shots before it that stand.
+    """
+    texts: dict[int, str] = {}
+    missing = list(range(len(plan.shots)))
+    for attempt in range(_ATTEMPTS):
+        session.at(_progress(plan, texts, "writing the shots"))
+        answers = session.ask_all(
+            [prompts.shot_dialogue(plan, idea, words, beats, index, texts) for index in missing],
+            prompts.SHOT_SHAPE,
+            max_tokens=_LINE_TOKENS,
+            salts=[101 * (index + 1) + attempt for index in missing],
+        )
+        for index, answer in zip(missing, answers, strict=True):
+            text = read_line(answer, limit=300)
+            if stands(text, idea, list(texts.values())):
+                texts[index] = _with_subject(text, plan, index, bible)
+                session.at(_progress(plan, texts, f"wrote shot {index + 1}"))
+        missing = [index for index in missing if index not in texts]
+        if not missing:
+            break
+    return [texts.get(index, "") for index in range(len(plan.shots))]
+
+
+def _progress(plan: BoardPlan, texts: Mapping[int, str], message: str) -> Progress:
+    return Progress(step=len(texts), num_steps=len(plan.shots), message=message)
 
 
 def stands(text: str, idea: str, texts: Sequence[str]) -> bool:
-    """Whether a shot's words are long enough, in the idea's language as far as that can be told, and new."""
+    """Whether a shot's words are long enough, in the idea's language as far as that can be told, and new
+    beside `texts`."""
     if len(text) < _SHORT_CHARACTERS or not same_script(text, idea):
         return False
     spoken, wanted = language_of(text), language_of(idea)
     if spoken and wanted and spoken != wanted and len(text) > 40:
         return False
-    return not is_duplicate(text, [*(earlier for earlier in texts if earlier), *prompts.example_texts()])
+    return not is_duplicate(text, [*texts, *prompts.example_texts()])
 
 
 def _with_subject(text: str, plan: BoardPlan, index: int, bible: Bible) -> str:

@@ -11,10 +11,13 @@ import struct
 from pathlib import Path
 
 from localvid.errors import InvalidRequestError, NotAvailableError
+from localvid.files import open_file
 from localvid.schemas import Frozen
 
 _VERSIONS = (2, 3)
 _MAX_ENTRIES = 100_000
+_MAX_LISTED = 4_000_000
+"""Texts in lists; a vocabulary of 262,144 tokens and its merges are under a million."""
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # value type → bytes
 _STRING, _ARRAY, _UINT32, _UINT64 = 8, 9, 4, 10
 _MAX_TEXT_BYTES = 256 * 1024
@@ -44,7 +47,7 @@ def read_head(path: Path) -> GgufHead:
     if path.is_dir():
         raise InvalidRequestError(f"{path} is a folder, not a GGUF file", hint="name the .gguf file in it")
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             start = file.read(24)
             _check_start(start, path)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -82,6 +85,7 @@ class _Reader:
         self._data = data
         self._size = len(data)
         self._at = 8
+        self._listed = 0
 
     def head(self) -> GgufHead:
         num_tensors, num_values = self._number("<Q"), self._number("<Q")
@@ -140,6 +144,9 @@ class _Reader:
             return
         if 8 * count > self._size - self._at:
             raise _DamagedError("a list is longer than the file")
+        self._listed += count
+        if self._listed > _MAX_LISTED:
+            raise _DamagedError("its lists are longer than those of any model")
         data, at, size, unpack = self._data, self._at, self._size, struct.Struct("<Q").unpack_from
         for _ in range(count):  # hundreds of thousands of tokens: no calls in this loop
             if at + 8 > size:

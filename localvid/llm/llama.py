@@ -27,9 +27,9 @@ _SMALL_BYTES = 600_000_000
 much in 4 bits; `whole_film = true` or `false` in a manifest's settings decides otherwise."""
 
 _CRASH_HINT = (
-    "rebuild llama.cpp for this processor: CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall "
-    "--no-cache-dir --no-binary llama-cpp-python llama-cpp-python; if only this model crashes, its file is "
-    "damaged; --llm outline needs no model"
+    "if only this model crashes, its file is damaged: download it again; if all do, rebuild llama.cpp for "
+    "this processor: CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall --no-cache-dir --no-binary "
+    "llama-cpp-python llama-cpp-python; --llm outline needs no model"
 )
 _ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
 """llama.cpp's threads wait for each other several times a layer, and spin a moment before they fall asleep.
@@ -76,7 +76,7 @@ class LlamaWriter:
         where its process crashes or exceeds `llm_timeout_seconds`; and whatever `on_progress` raises.
         """
         return direct(
-            self._open_chat(),
+            self.open_chat(),
             prompt,
             num_shots=num_shots,
             seed=seed,
@@ -93,9 +93,10 @@ class LlamaWriter:
     ) -> Revision:
         """Change a storyboard as an instruction says; raises as `write` and `revise.revise` do. The model is
         not loaded where rules do."""
-        return revise(self._open_chat(), storyboard, instruction, seed=seed, on_progress=on_progress)
+        return revise(self.open_chat(), storyboard, instruction, seed=seed, on_progress=on_progress)
 
-    def _open_chat(self) -> LlamaChat:
+    def open_chat(self) -> LlamaChat:
+        """The model for one storyboard's questions, to be answered within `llm_timeout_seconds` from now."""
         head = self._read_head()
         return LlamaChat(
             self._open_host(head),

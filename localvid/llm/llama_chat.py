@@ -1,8 +1,5 @@
-"""The ChatModel of GGUF files: questions go to llama.cpp in a child process, one after the other.
-
-Several at once, as sequences of one batch, were measured and are not done: a token of the embedded model took
-11.9 ms alone, 10.2 ms among 3 and 9.1 ms among 7 on 2 cores, which compute and not memory limits.
-"""
+"""The ChatModel of GGUF files: questions go to llama.cpp in a child process, which answers those of one call
+together."""
 
 from __future__ import annotations
 
@@ -47,7 +44,8 @@ class LlamaChat:
         return str(self._call("fit", {"text": text, "max_tokens": max_tokens}, on_wait))
 
     def answer(self, questions: Sequence[Question], on_wait: OnWait) -> list[str]:
-        return [str(self._call("complete", self._arguments(question), on_wait)) for question in questions]
+        arguments = {"questions": [self._arguments(question) for question in questions]}
+        return [str(text) for text in self._call("answer", arguments, on_wait)]
 
     def _arguments(self, question: Question) -> dict[str, Any]:
         role, start = question.dialogue[-1]
@@ -56,6 +54,7 @@ class LlamaChat:
         return {
             "turns": [[piece.model_dump() for piece in turn] for turn in turns],
             "grammar": grammar_of(question.shape, leading_space=continues),
+            "num_lines": len(question.shape.lines),
             "max_tokens": question.max_tokens,
             "temperature": self._temperature,
             "seed": question.seed,

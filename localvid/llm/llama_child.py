@@ -1,120 +1,182 @@
-"""llama.cpp in the child process: tokenise, complete. Only this module and `sampling` import llama_cpp."""
+"""Answering questions with llama.cpp, several at once; runs in the child process.
+
+Questions become sequences of one batch. What all of them begin with is evaluated once and kept for the next
+call; the rest of each, and then one token of each in turn, are evaluated together. In the layers of a model
+a batch costs the machine less than its parts: weights are read once for it, and threads wait for each other
+once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple
 
-import llama_cpp
-from llama_cpp import llama_chat_format
-
-from localvid.errors import NotAvailableError
-from localvid.llm.sampling import HeldSampler, last_logits
-from localvid.schemas import OnProgress, Progress
+from localvid.llm.llama_native import SEQUENCES, Entry, NativeModel
+from localvid.llm.sampling import HeldSampler
 
 
 class LlamaEngine:
-    """One loaded GGUF model. The same calls in the same order give the same text on the CPU."""
+    """One loaded GGUF model. The same questions in one call get the same texts on the CPU, whatever was asked
+    before: what is kept from call to call lies where it would lie in a new process, and was evaluated in the
+    same batches, on which the last bits of the numbers depend, and with them at times a word."""
 
     def __init__(
-        self, report: OnProgress, *, path: str, context_tokens: int, gpu_layers: int, threads: int
+        self, _report: object, *, path: str, context_tokens: int, gpu_layers: int, threads: int
     ) -> None:
         """Load the model; raises NotAvailableError if llama.cpp refuses the file."""
-        report(Progress(step=0, num_steps=0, message="loading the language model"))
-        # The constructor compiles the chat template that the file carries. Ours are used in its place, so
-        # a hostile one, or one in a dialect that jinja2 does not know, is not even parsed.
-        llama_chat_format.Jinja2ChatFormatter = _NoTemplate
-        try:
-            self._llama = llama_cpp.Llama(
-                path,
-                n_ctx=context_tokens,
-                n_gpu_layers=gpu_layers,
-                n_threads=threads,
-                n_threads_batch=threads,
-                verbose=False,
-            )
-        except (ValueError, RuntimeError) as error:
-            raise NotAvailableError(
-                f"llama.cpp cannot load {Path(path).name}",
-                hint="the file is damaged or not whole, its architecture is newer than the installed "
-                "llama-cpp-python, or there is too little memory for it",
-            ) from error
-        self._turns: list[list[int]] = []
-        self._logits: Any = None
+        self._model = NativeModel(path, context_tokens=context_tokens, gpu_layers=gpu_layers, threads=threads)
+        self._shared: list[list[int]] = []
+        """The turns that sequence 0 holds."""
 
     def fit(self, text: str, max_tokens: int) -> str:
         """The beginning of a text that takes at most `max_tokens` tokens."""
-        while (size := len(self._llama.tokenize(text.encode(), add_bos=False, special=False))) > max_tokens:
+        while (size := len(self._model.tokens_of(text))) > max_tokens:
             text = text[: min(len(text) - 1, len(text) * max_tokens // size)].strip()
         return text
 
-    def complete(
-        self,
-        turns: Sequence[Sequence[dict[str, Any]]],
-        *,
-        grammar: str,
-        max_tokens: int,
-        temperature: float,
-        seed: int,
-    ) -> str:
-        """What follows the pieces of the turns, held by a GBNF grammar; "" if there is no room for it.
+    def answer(self, questions: Sequence[dict[str, Any]]) -> list[str]:
+        """What follows the turns of each question, held by its grammar; "" where there is no room for it,
+        and where the vocabulary has nothing for its words.
 
-        Whole lines: one that `max_tokens` cuts off is left out.
+        A question has `turns` (lists of pieces), `grammar`, `num_lines`, `max_tokens`, `temperature` and
+        `seed`. Whole lines: one that `max_tokens` cuts off is left out.
         """
-        tokens = self._tokens(turns)
-        if sum(map(len, tokens)) + max_tokens > self._llama.n_ctx():
-            return ""
-        self._evaluate(tokens)
-        text = b""
-        with HeldSampler(self._llama, grammar=grammar, temperature=temperature, seed=seed) as sampler:
-            token = sampler.draw(self._logits)
-            for _ in range(max_tokens):
-                if token is None:
-                    break
-                text += sampler.bytes_of(token)
-                self._llama.eval([token])
-                token = sampler.draw()
-        return text.rpartition(b"\n")[0].decode("utf-8", errors="ignore")
+        asked = [_Asked(self._tokens(question["turns"]), question) for question in questions]
+        num_shared = _num_shared([question.turns for question in asked])
+        texts = [""] * len(asked)
+        for places in self._rounds(asked, num_shared):
+            self._share(asked[places[0]].turns[:num_shared])
+            for place, text in zip(places, self._answer_round([asked[i] for i in places]), strict=True):
+                texts[place] = text
+        return texts
 
-    def _evaluate(self, turns: list[list[int]]) -> None:
-        """Make the turns what the model has just evaluated, keeping those that the last prompt began with.
+    def _rounds(self, asked: Sequence[_Asked], num_shared: int) -> Iterator[list[int]]:
+        """The places of the questions that are answered together: as many as there is room for."""
+        room = self._model.context_tokens - sum(map(len, asked[0].turns[:num_shared])) if asked else 0
+        places: list[int] = []
+        left = room
+        for place, question in enumerate(asked):
+            rest = sum(map(len, question.turns[num_shared:]))
+            wanted = rest + question.options["max_tokens"]
+            if not rest or wanted > room:
+                continue
+            if places and (wanted > left or len(places) == SEQUENCES - 1):
+                yield places
+                places, left = [], room
+            places.append(place)
+            left -= wanted
+        if places:
+            yield places
 
-        Each turn is evaluated by itself: in what batches it was is then the same whether it was kept or not,
-        and with it the last bits of the numbers, which at times decide on a word.
-        """
-        kept = 0
-        while kept < min(len(turns), len(self._turns)) and turns[kept] == self._turns[kept]:
-            kept += 1
-        if kept == len(turns) < len(self._turns):
-            kept -= 1  # the logits are those of a longer prompt
-        self._llama.n_tokens = sum(map(len, turns[:kept]))
-        self._turns = turns[:kept]
+    def _share(self, turns: list[list[int]]) -> None:
+        """Make the turns what sequence 0 holds, keeping those that it begins with, and clear the others."""
+        for sequence in range(1, SEQUENCES):
+            self._model.cut(sequence, 0)
+        kept = _num_equal(turns, self._shared)
+        if not self._model.cut(0, sum(map(len, turns[:kept]))):
+            kept = 0
+            self._model.cut(0, 0)
+        self._shared = turns[:kept]
         for turn in turns[kept:]:
-            self._llama.eval(turn)
-            self._turns.append(turn)
-        if kept < len(turns) or self._logits is None:
-            self._logits = last_logits(self._llama)
+            start = sum(map(len, self._shared))
+            self._model.evaluate(
+                [Entry(token, start + place, 0, drawn_from=False) for place, token in enumerate(turn)]
+            )
+            self._shared.append(turn)
+
+    def _answer_round(self, asked: Sequence[_Asked]) -> list[str]:
+        """The texts of questions that there is room for, after the turns that they share."""
+        start = sum(map(len, self._shared))
+        entries: list[Entry] = []
+        with ExitStack() as samplers:
+            answers = []
+            for sequence, question in enumerate(asked, 1):
+                self._model.begin_with_shared(sequence)
+                rest = [token for turn in question.turns[len(self._shared) :] for token in turn]
+                entries += [Entry(token, start + place, sequence, False) for place, token in enumerate(rest)]
+                entries[-1] = entries[-1]._replace(drawn_from=True)
+                options = question.options
+                sampler = samplers.enter_context(
+                    HeldSampler(
+                        self._model,
+                        grammar=options["grammar"],
+                        temperature=options["temperature"],
+                        seed=options["seed"],
+                    )
+                )
+                answers.append(_Answer(sampler, options, index=len(entries) - 1, last=entries[-1]))
+            while entries:
+                self._model.evaluate(entries)
+                entries = []
+                for answer in answers:
+                    entry = answer.grow(self._model, len(entries))
+                    if entry is not None:
+                        entries.append(entry)
+        return [answer.lines() for answer in answers]
 
     def _tokens(self, turns: Sequence[Sequence[dict[str, Any]]]) -> list[list[int]]:
-        """The tokens of each turn; the first begins with the model's own mark of a beginning."""
-        return [
+        """The tokens of each turn that has any; the first begins with the model's own mark of a beginning."""
+        tokens = [
             [
                 token
                 for place, piece in enumerate(pieces)
-                for token in self._llama.tokenize(
-                    piece["text"].encode(), add_bos=index == place == 0, special=bool(piece["control"])
+                for token in self._model.tokens_of(
+                    piece["text"], first=index == place == 0, control=bool(piece["control"])
                 )
             ]
             for index, pieces in enumerate(turns)
         ]
+        return [turn for turn in tokens if turn]
 
 
-class _NoTemplate:
-    """Stands in the place of the formatter that compiles a file's chat template."""
+class _Asked(NamedTuple):
+    turns: list[list[int]]
+    options: dict[str, Any]
 
-    def __init__(self, *_arguments: object, **_options: object) -> None:
-        pass
 
-    def to_chat_handler(self) -> None:
-        return None
+class _Answer:
+    """An answer while it is written."""
+
+    def __init__(self, sampler: HeldSampler, options: dict[str, Any], *, index: int, last: Entry) -> None:
+        self._sampler = sampler
+        self._num_lines: int = options["num_lines"]
+        self._left: int = options["max_tokens"]
+        self._index: int | None = index
+        self._last = last
+        self._text = b""
+
+    def grow(self, model: NativeModel, index: int) -> Entry | None:
+        """Draw a token, and give the entry that is to be evaluated as the batch's `index`; None if the answer
+        has ended."""
+        if self._index is None:
+            return None
+        token = self._sampler.draw(self._index)
+        self._index = None
+        if token is None:
+            return None
+        self._text += model.bytes_of(token)
+        self._left -= 1
+        if not self._left or self._text.count(b"\n") >= self._num_lines:
+            return None
+        self._index = index
+        self._last = Entry(token, self._last.position + 1, self._last.sequence, drawn_from=True)
+        return self._last
+
+    def lines(self) -> str:
+        return self._text.rpartition(b"\n")[0].decode("utf-8", errors="ignore")
+
+
+def _num_shared(asked: Sequence[list[list[int]]]) -> int:
+    """How many turns all questions begin with. The last of each is its own: something must be evaluated to
+    draw from."""
+    first, *others = asked or [[[]]]
+    return min((_num_equal(first[:-1], turns[:-1]) for turns in others), default=len(first) - 1)
+
+
+def _num_equal(turns: Sequence[list[int]], others: Sequence[list[int]]) -> int:
+    """How many turns two dialogues begin with."""
+    pairs = zip(turns, others, strict=False)
+    return next(
+        (place for place, (one, other) in enumerate(pairs) if one != other), min(len(turns), len(others))
+    )

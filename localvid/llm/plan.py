@@ -34,6 +34,7 @@ from localvid.schemas import (
     Transition,
     TransitionKind,
     clean_prompt,
+    says_something,
 )
 
 
@@ -91,9 +92,10 @@ def plan_board(prompt: str, *, num_shots: int, seed: int) -> BoardPlan:
             hint="write a longer storyboard by hand and use `localvid render`",
         )
     cleaned = clean_prompt(prompt)
-    if not cleaned:
+    if not says_something(cleaned):
         raise InvalidRequestError(
-            "the prompt is empty", hint='say what is to be seen: "A peaceful forest at dawn"'
+            f"the prompt {'says nothing that can be seen' if cleaned else 'is empty'}",
+            hint='say what is to be seen: "A peaceful forest at dawn"',
         )
     if len(cleaned) > MAX_PROMPT_CHARACTERS:
         raise InvalidRequestError(

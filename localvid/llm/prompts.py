@@ -5,7 +5,7 @@ Turns that questions share stand first in their dialogues, so that a prompt cach
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from localvid.llm.chat import Choice, Shape, Text, Turn
@@ -184,12 +184,18 @@ def beats_shape(num_shots: int) -> Shape:
 
 
 def shot_dialogue(
-    plan: BoardPlan, idea: str, bible: Sequence[str], beats: Sequence[str], written: Sequence[str]
+    plan: BoardPlan,
+    idea: str,
+    bible: Sequence[str],
+    beats: Sequence[str],
+    index: int,
+    written: Mapping[int, str],
 ) -> tuple[Turn, ...]:
-    """The film so far and the lines written; the answer stands open after the next shot's label."""
-    num_shots = len(plan.shots)
-    lines = "\n".join([*written, shot_label(plan, len(written))])
-    return (*_dialogue(_Film(idea, num_shots, bible, beats)), ("assistant", lines))
+    """The film so far and those shots before this one that are written; the answer stands open after the
+    shot's label."""
+    lines = [f"{shot_label(plan, place)} {written[place]}" for place in range(index) if place in written]
+    dialogue = _dialogue(_Film(idea, len(plan.shots), bible, beats))
+    return (*dialogue, ("assistant", "\n".join([*lines, shot_label(plan, index)])))
 
 
 def shot_label(plan: BoardPlan, index: int) -> str:

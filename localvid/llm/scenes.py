@@ -128,9 +128,19 @@ _JSON = re.compile(r"\{[^{}]*\":[^{}]*\}")
 
 
 def without_markup(words: str) -> str:
-    """Without quotes, brackets and tags: they are no part of what is seen. Nor is JSON beside words."""
-    words = _JSON.sub(" ", words) if len(words_of(_JSON.sub(" ", words))) > 2 else words
-    return _tidy(re.sub(r"<\|?\w*\|?>|[<>{}\[\]|\\`*_#\"“”«»]", " ", words)) or words
+    """Without quotes, brackets and tags: they are no part of what is seen. Nor is JSON beside words; of JSON
+    alone its texts are taken."""
+    words = _without_json(words)
+    return _tidy(re.sub(r"<[/|]?\w[^<>]*>|[<>{}\[\]|\\`*_#\"“”«»]", " ", words)) or words
+
+
+def _without_json(words: str) -> str:
+    rest = words
+    while (shorter := _JSON.sub(" ", rest)) != rest:  # from the inside out
+        rest = shorter
+    if len(words_of(rest)) > 2:
+        return rest
+    return ". ".join(re.findall(r':\s*"([^"{}]*\w[^"{}]*)"', words)) or words
 
 
 def emoji_in_words(text: str) -> str:

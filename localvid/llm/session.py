@@ -27,13 +27,22 @@ class Session:
 
     def ask(self, dialogue: Sequence[Turn], shape: Shape, *, max_tokens: int, salt: int) -> str:
         """The answer; `salt` sets apart the seeds of one storyboard's questions."""
-        question = Question(
-            dialogue=tuple(dialogue),
-            shape=shape,
-            max_tokens=max_tokens,
-            seed=(self._seed + salt) % 2**32,
-        )
-        return self.chat.answer([question], self.wait)[0]
+        return self.ask_all([dialogue], shape, max_tokens=max_tokens, salts=[salt])[0]
+
+    def ask_all(
+        self, dialogues: Sequence[Sequence[Turn]], shape: Shape, *, max_tokens: int, salts: Sequence[int]
+    ) -> list[str]:
+        """The answers to questions of one shape that do not depend on each other."""
+        questions = [
+            Question(
+                dialogue=tuple(dialogue),
+                shape=shape,
+                max_tokens=max_tokens,
+                seed=(self._seed + salt) % 2**32,
+            )
+            for dialogue, salt in zip(dialogues, salts, strict=True)
+        ]
+        return self.chat.answer(questions, self.wait)
 
     def fit(self, text: str, max_tokens: int) -> str:
         return self.chat.fit(text, max_tokens, self.wait)

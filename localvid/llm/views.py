@@ -77,7 +77,7 @@ def setting_of(scene: str, *, time: str) -> str:
 _OBJECT_END = re.compile(r",|;|\s+(?:and|during|while|with)\b")
 
 _STARTS: dict[Size, tuple[str, ...]] = {
-    Size.WIDE: ("In the distance,", "All around,", "Far away,", "Behind it all,"),
+    Size.WIDE: ("All around,", "Far away,", "Behind it all,"),
     Size.FULL: ("On both sides,", "Close by,", "On the ground,"),
     Size.MEDIUM: ("Behind {subject},", "In front of {subject},", "Beside {subject},"),
     Size.CLOSE: ("Soft light rests on", "Light glides over", "Light gleams on"),

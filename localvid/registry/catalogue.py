@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from localvid.config import Settings
 from localvid.errors import InvalidRequestError, InvalidSettingsError
+from localvid.files import open_file
 from localvid.llm.endpoint import PROVIDERS, endpoint_of, provider_of
 from localvid.schemas import ModelKind, ModelManifest, explain, is_served
 
@@ -133,7 +134,7 @@ def served_manifest(model_id: str, settings: Settings) -> ModelManifest:
 def check_gguf(path: Path) -> None:
     """Raise InvalidRequestError unless `path` is a file that starts as GGUF files do."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             magic = file.read(4)
     except OSError as error:
         raise InvalidRequestError(

@@ -44,7 +44,7 @@ from localvid.schemas.storyboard import (
     Transition,
     TransitionKind,
 )
-from localvid.schemas.text import clean_prompt, explain
+from localvid.schemas.text import clean_prompt, explain, says_something
 
 __all__ = [
     "MAX_FILM_SECONDS",
@@ -90,4 +90,5 @@ __all__ = [
     "explain",
     "ignore_progress",
     "is_served",
+    "says_something",
 ]

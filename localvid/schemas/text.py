@@ -13,18 +13,27 @@ _MOST_OF_A_KEY = 60
 """Characters of a key that an error names: keys that are unknown may be anything."""
 
 
+_TERMINAL_CODE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
 def clean_prompt(text: str) -> str:
-    """The prompt with control characters removed and white space folded, in any script.
+    """The prompt with control characters and a terminal's colours removed and white space folded, in any
+    script.
 
     Joiners (U+200C, U+200D) stay: Persian, the scripts of India and emoji are spelled with them.
     """
     kept = (
         " " if char.isspace() else char
-        for char in text
+        for char in _TERMINAL_CODE.sub("", text)
         if char.isspace()
         or (unicodedata.category(char) not in _DROPPED_CATEGORIES and char not in _BIDI_CONTROLS)
     )
     return re.sub(r" +", " ", "".join(kept)).strip()
+
+
+def says_something(prompt: str) -> bool:
+    """Whether there is a letter, a digit or a picture in it, in any script."""
+    return any(char.isalnum() or unicodedata.category(char) == "So" for char in prompt)
 
 
 def explain(error: Any) -> str:

@@ -11,15 +11,19 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tiny_gguf import tiny_model
 
+from localvid import registry
 from localvid.config import Settings
 from localvid.errors import LocalvidError, ModelProcessError, NotAvailableError, StoryboardFailedError
 from localvid.llm import llama
 from localvid.llm.gguf import read_head
 from localvid.llm.llama import LlamaWriter
-from localvid.schemas import ModelInfo, ModelManifest, Progress, Shot, Storyboard
+from localvid.orchestrator import VideoOrchestrator
+from localvid.schemas import FilmOptions, ModelInfo, ModelManifest, Progress, Shot, Stage, Storyboard
 
 ADAPTER = "localvid.llm.llama:LlamaWriter"
 
@@ -117,12 +121,56 @@ def test_a_long_prompt_is_cut_to_the_context_and_said(model: Path) -> None:
     assert "the model read the first" in board.written_by
 
 
-def test_no_process_is_left_after_close(model: Path) -> None:
+def test_one_process_serves_many_prompts_and_is_gone_after_close(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.gguf"
+    path.write_bytes(tiny_model())
     before = children()
-    with open_writer(model) as writer:
-        writer.write("A fox", num_shots=1, seed=1)
-        assert children() - before
-    assert children() == before
+    with open_writer(path) as writer:
+        assert children() == before
+        used = set()
+        for prompt in ("A fox", "A storm at sea", "A fox"):
+            writer.write(prompt, num_shots=2, seed=1)
+            used.add(frozenset(children() - before))
+        ((pid,),) = used
+        writer.close()
+        assert children() == before
+        assert not Path(f"/proc/{pid}").exists()
+
+
+def test_the_language_model_is_gone_before_another_model_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "tiny.gguf"
+    path.write_bytes(tiny_model())
+    before = children()
+    while_writing: set[int] = set()
+    when_opened: list[set[int]] = []
+    for name in ("open_painter", "open_video_model"):
+        monkeypatch.setattr(registry, name, _noting(getattr(registry, name), when_opened))
+
+    def listen(progress: Progress) -> None:
+        if progress.stage is Stage.STORYBOARD:
+            while_writing.update(children() - before)
+
+    settings = Settings(workspace=tmp_path / "workspace", min_free_gib=0, offline=True)
+    options = FilmOptions(width=128, height=72, num_frames=4, fps=8, llm=str(path), model="local:animatic")
+    options = options.model_copy(update={"keyframe_model": "local:animatic-still"})
+    with VideoOrchestrator(settings) as orchestrator:
+        job = orchestrator.create_job(prompt="A fox in the snow", max_shots=2, options=options)
+        orchestrator.execute_job(job.id, on_progress=listen)
+    assert len(while_writing) == 1
+    assert len(when_opened) == 2
+    assert not while_writing & set.union(*when_opened)
+
+
+def _noting(opener: Any, when_opened: list[set[int]]) -> Any:
+    """The opener, noting which processes live when it is called."""
+
+    def note(*arguments: Any) -> Any:
+        when_opened.append(children())
+        return opener(*arguments)
+
+    return note
 
 
 @pytest.mark.parametrize(
@@ -172,11 +220,13 @@ def test_a_model_that_is_not_here_says_why() -> None:
     assert "localvid pull" in caught.value.hint
 
 
-def test_a_model_killed_between_shots_is_an_error_and_the_next_storyboard_works(writer: LlamaWriter) -> None:
+def test_a_model_killed_while_it_writes_is_an_error_and_the_next_storyboard_works(
+    writer: LlamaWriter,
+) -> None:
     before = children()
 
     def kill(progress: Progress) -> None:
-        if progress.message == "writing shot 2":
+        if progress.message.startswith("writing"):
             for pid in children():
                 if "localvid.host" in Path(f"/proc/{pid}/cmdline").read_text():
                     os.kill(pid, signal.SIGKILL)

@@ -12,7 +12,7 @@ from localvid.llm.repair import fault_of, read_line, similarity
 from localvid.llm.scenes import Size
 from localvid.llm.subjects import split_actions, with_names
 from localvid.llm.views import start_of, views_of
-from localvid.schemas import Storyboard, clean_prompt
+from localvid.schemas import Storyboard, clean_prompt, says_something
 
 anything = st.text(max_size=600)
 line_like = st.lists(
@@ -49,7 +49,7 @@ line_like = st.lists(
 @settings(deadline=None, max_examples=300)
 @given(prompt=anything | line_like, num_shots=st.integers(1, 7), seed=st.integers(0, 2**32 - 1))
 def test_any_prompt_gives_an_outline(prompt: str, num_shots: int, seed: int) -> None:
-    assume(clean_prompt(prompt))
+    assume(says_something(clean_prompt(prompt)))
     board = OutlineWriter().write(prompt, num_shots=num_shots, seed=seed)
     assert len(board.shots) == num_shots
     assert len({shot.description for shot in board.shots}) == num_shots

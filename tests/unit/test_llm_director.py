@@ -10,7 +10,7 @@ from localvid.llm.chat import Choice, OnWait, Question
 from localvid.llm.director import direct
 from localvid.llm.outline import OutlineWriter
 from localvid.llm.prompts import example_texts
-from localvid.schemas import Camera, TransitionKind
+from localvid.schemas import Camera, Progress, TransitionKind
 
 BIBLE = "A red fox with a torn ear.\nA pine wood at night.\nInk on grey paper."
 BEATS = "The fox wakes up.\nSnow falls on its back.\nIt crosses the frozen brook."
@@ -40,6 +40,8 @@ class ScriptedChat:
             **{step: list(given) for step, given in answers.items()},
         }
         self.asked: list[tuple[str, Question]] = []
+        self.calls: list[int] = []
+        """How many questions each call had."""
 
     def fit(self, text: str, max_tokens: int, on_wait: OnWait) -> str:
         on_wait()
@@ -47,6 +49,7 @@ class ScriptedChat:
 
     def answer(self, questions: Sequence[Question], on_wait: OnWait) -> list[str]:
         on_wait()
+        self.calls.append(len(questions))
         return [self._answer(question) for question in questions]
 
     def _answer(self, question: Question) -> str:
@@ -75,6 +78,7 @@ def test_the_steps_are_taken_in_their_order_and_reach_the_board() -> None:
     chat = ScriptedChat()
     board = direct(chat, "A fox in a wood at night", num_shots=3, seed=4)
     assert [step for step, _ in chat.asked] == ["bible", "beats", "shots", "shots", "shots", "moves", "cuts"]
+    assert chat.calls == [1, 1, 3, 1, 1]
     assert (board.characters, board.setting, board.style) == tuple(
         line.rstrip(".") for line in BIBLE.split("\n")
     )
@@ -94,11 +98,17 @@ def test_the_style_that_the_prompt_names_is_kept() -> None:
     assert direct(ScriptedChat(), "A fox, watercolour", num_shots=3, seed=4).style == "watercolour"
 
 
-def test_a_shot_written_twice_is_asked_for_again_with_another_seed() -> None:
-    chat = ScriptedChat(shots=(SHOTS[0], SHOTS[0].replace("opens", "closes"), *SHOTS[1:]))
+def test_a_shot_written_twice_is_asked_for_again_with_another_seed_and_sees_what_stands() -> None:
+    chat = ScriptedChat(shots=(SHOTS[0], SHOTS[0].replace("opens", "closes"), SHOTS[2], SHOTS[1]))
     assert [text.partition(": ")[2] for text in board_of(chat)] == list(SHOTS)
-    seeds = [question.seed for step, question in chat.asked if step == "shots"]
-    assert len(seeds) == len(set(seeds)) == 4
+    shots = [question for step, question in chat.asked if step == "shots"]
+    assert len({question.seed for question in shots}) == len(shots) == 4
+    assert [question.dialogue[-1][1] for question in shots] == [
+        "1. Wide shot:",
+        "2. Medium shot:",
+        "3. Close-up:",
+        f"1. Wide shot: {SHOTS[0]}\n2. Medium shot:",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +156,7 @@ def test_the_language_of_the_prompt_is_kept() -> None:
         "Die Hand des Fischers löst einen Fisch aus dem Netz.",
     )
     english = "An old fisherman pulls his net out of the sea at the first light of day."
-    chat = ScriptedChat(shots=(english, german[0], german[1], english, german[2]))
+    chat = ScriptedChat(shots=(english, german[1], german[2], english, german[0]))
     texts = board_of(chat, "Ein alter Fischer fährt im Morgengrauen mit seinem Boot auf das Meer")
     assert [text.partition(": ")[2] for text in texts] == list(german)
 
@@ -166,3 +176,27 @@ def test_a_small_model_is_asked_for_details_alone() -> None:
     assert board.shots[0].description.startswith("Wide shot: A fox in a wood at night. ")
     assert "wet leaves" in board.shots[0].description
     assert "wet leaves" not in board.shots[1].description
+
+
+def test_a_small_model_is_asked_for_all_shots_at_once_and_again_for_those_that_fail() -> None:
+    good = (
+        "the rough bark of an old trunk and a carpet of dry needles.",
+        "a low wall of round stones is covered with moss.",
+        "pale mushrooms grow out of a rotten log and yellow ferns.",
+    )
+    chat = ScriptedChat(shots=(good[0], "I heard a song.", good[2], "", good[1]))
+    chat.is_small = True
+    seen: list[Progress] = []
+    board = direct(chat, "A fox in a wood at night", num_shots=3, seed=4, on_progress=seen.append)
+    assert chat.calls == [3, 1, 1]
+    found = [shot.description.rpartition(". ")[2] for shot in board.shots]
+    for text, detail in zip(found, good, strict=True):
+        assert text.endswith(detail)
+    assert [
+        message for message in dict.fromkeys(report.message for report in seen) if "wrote" in message
+    ] == [
+        "wrote shot 1",
+        "wrote shot 3",
+        "wrote shot 2",
+    ]
+    assert len({question.seed for _, question in chat.asked}) == 5

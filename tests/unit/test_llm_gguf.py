@@ -69,6 +69,17 @@ def test_a_good_head_is_read(tmp_path: Path) -> None:
             "longer than the file",
         ),
         (b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + entry("a", 77, b""), NotAvailableError, "unknown kind"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", 2**60), NotAvailableError, "ends within"),
+        (
+            b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + entry("a", 8, struct.pack("<Q", 2**60)),
+            NotAvailableError,
+            "ends within",
+        ),
+        (
+            b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + entry("a", 9, struct.pack("<IQ", 4, 2**60)),
+            NotAvailableError,
+            "ends within",
+        ),
     ],
 )
 def test_bad_files_are_refused(tmp_path: Path, data: bytes, kind: type[LocalvidError], says: str) -> None:
@@ -86,6 +97,27 @@ def test_folders_and_missing_files(tmp_path: Path) -> None:
         read_head(tmp_path)
     with pytest.raises(NotAvailableError, match="cannot be read: No such file"):
         read_head(tmp_path / "none.gguf")
+
+
+def test_a_list_without_end_takes_no_time(tmp_path: Path) -> None:
+    """A sparse file of 8 GB: a billion empty texts."""
+    path = tmp_path / "endless.gguf"
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + entry("a", 9, struct.pack("<IQ", 8, 10**9)))
+    os.truncate(path, 8 * 10**9 + 100)
+    with pytest.raises(NotAvailableError, match="longer than those of any model"):
+        read_head(path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "loop"])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "model.gguf"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else path)
+    says = "symbolic links" if kind == "loop" else "a pipe or a device"
+    with pytest.raises(NotAvailableError, match=says):
+        read_head(path)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -99,6 +99,31 @@ def test_an_empty_prompt_is_refused(prompt: str) -> None:
         plan_board(prompt, num_shots=3, seed=1)
 
 
+@pytest.mark.parametrize("prompt", ["...", "!?" * 900, "\u200b\u200f", '""', "[[[{{{", "—"])
+def test_a_prompt_of_nothing_but_marks_is_refused(prompt: str) -> None:
+    with pytest.raises(InvalidRequestError, match="nothing that can be seen"):
+        plan_board(prompt, num_shots=3, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "scene"),
+    [
+        (
+            'A red fox runs in the snow {"title": "x", "shots": [{"energy": 1}], "version": 1}',
+            "A red fox runs",
+        ),
+        (
+            '{"version": 1, "shots": [{"description": "a red fox runs", "camera": "static"}]}',
+            "A red fox runs",
+        ),
+        ('<b class="x">A red fox</b> runs<br/>', "A red fox runs"),
+        ("{% for a in b %}A red fox{% endfor %}", "% for a in b % A red fox"),
+    ],
+)
+def test_json_and_tags_leave_what_they_say(prompt: str, scene: str) -> None:
+    assert scenes(prompt, 1)[0].startswith(scene)
+
+
 def test_out_of_range_is_refused() -> None:
     for num_shots in (0, 8, -1, 500):
         with pytest.raises(InvalidRequestError, match="1 to 7"):

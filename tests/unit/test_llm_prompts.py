@@ -103,7 +103,7 @@ def test_the_steps_of_a_film_share_their_beginning() -> None:
     steps = [
         prompts.bible_dialogue("A forest", 3),
         prompts.beats_dialogue("A forest", 3, BIBLE),
-        prompts.shot_dialogue(plan, "A forest", BIBLE, BEATS, SHOTS[:1]),
+        prompts.shot_dialogue(plan, "A forest", BIBLE, BEATS, 1, {0: "A."}),
         prompts.moves_dialogue("A forest", BIBLE, BEATS, SHOTS),
         prompts.cuts_dialogue("A forest", BIBLE, BEATS, SHOTS, MOVES),
     ]

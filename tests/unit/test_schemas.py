@@ -124,7 +124,7 @@ def test_a_manifest_names_no_file_outside_its_repository(path: str) -> None:
         ("غابة هادئة عند الفجر", "غابة هادئة عند الفجر"),
         ("می\u200cخواهم", "می\u200cخواهم"),
         ("👩\u200d🚀 in space", "👩\u200d🚀 in space"),
-        ("a\x00b\x1b[31mc\u202ed", "ab[31mcd"),
+        ("a\x00b\x1b[31mc\u202ed\x1b", "abcd"),
         ("\x00\n", ""),
     ],
 )
