@@ -144,7 +144,7 @@ def test_lines_hold_no_control_characters(lines: tuple[shown._Lines, StringIO, C
     display.report(report(1, 2))
     display.notice("one\ntwo\x07")
     display.stopping()
-    assert stream.getvalue().splitlines() == ["  0% clips, shot 1/3: [2Jgone", "note: one two", STOPPING]
+    assert stream.getvalue().splitlines() == ["  0% clips, shot 1/3: gone", "note: one two", STOPPING]
 
 
 def test_work_goes_on_when_nobody_listens_any_more() -> None:
