@@ -41,7 +41,7 @@ from localvid import registry
 from localvid.config import Settings
 from localvid.llm.chat import OnWait, Question
 from localvid.llm.director import direct
-from localvid.llm.llama import LlamaWriter
+from localvid.llm.llama.writer import LlamaWriter
 from localvid.schemas import Camera, Frozen, ModelKind, Storyboard
 
 PROMPTS = Path(__file__).with_suffix(".toml")

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from localvid.llm.llama_child import LlamaEngine
-from localvid.llm.llama_native import Entry
+from localvid.llm.llama.child import LlamaEngine
+from localvid.llm.llama.native import Entry
 
 
 class CountingEngine(LlamaEngine):

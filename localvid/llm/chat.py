@@ -1,7 +1,7 @@
 """The interface between the director and whatever answers it: one call, from questions to texts.
 
 The director (steps, prompts, checks, repair) knows `ChatModel` alone. An implementation knows nothing of
-storyboards: llama.cpp in a child process (`llama_chat.py`) is one, a model on a server (`served.py`) another.
+storyboards: llama.cpp in a child process (`llama/`) is one, a model on a server (`served/`) another.
 
 A `Question` is a dialogue, the shape of the answer, the most tokens it may take, and a seed.
 
@@ -12,8 +12,8 @@ A `Question` is a dialogue, the shape of the answer, the most tokens it may take
   takes a repeated beginning away.
 - **Shape**: the lines of the answer, each made of fields between " | ". A `Text` has a least and a most
   number of characters, a `Choice` is one of a few words. llama.cpp holds the answer to it by a grammar
-  (`grammars.py`); a server that takes a JSON schema may hold it by one and put the lines together; one that
-  takes neither may ignore it: the director checks every line that it reads, and asks again.
+  (`llama/grammars.py`); a server that takes a JSON schema may hold it by one and put the lines together; one
+  that takes neither may ignore it: the director checks every line that it reads, and asks again.
 - **Thoughts** of a reasoning model (`<think>…</think>`) are not part of the answer. Implementations whose
   protocol tells them apart leave them out; `without_thoughts` takes them out of a text.
 

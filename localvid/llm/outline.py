@@ -11,7 +11,7 @@ from typing import Self
 from localvid.config import Settings
 from localvid.llm.outline_words import outline_description
 from localvid.llm.plan import make_storyboard, plan_board
-from localvid.llm.revise_rules import revise_by_rule
+from localvid.llm.revision.by_rule import revise_by_rule
 from localvid.schemas import ModelInfo, OnProgress, Progress, Revision, Storyboard, ignore_progress
 
 NAME = "outline"

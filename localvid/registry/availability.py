@@ -14,7 +14,7 @@ from localvid.config import Settings
 from localvid.errors import InvalidRequestError
 from localvid.gpu import Cuda
 from localvid.hub_cache import find_snapshot, has_token
-from localvid.llm.endpoint import endpoint_of, obstacle_to, provider_of
+from localvid.llm.served.endpoint import endpoint_of, obstacle_to, provider_of
 from localvid.registry.catalogue import check_gguf, fingerprint, short_name
 from localvid.schemas import ModelInfo, ModelKind, ModelManifest, is_served
 

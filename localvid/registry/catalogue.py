@@ -14,10 +14,10 @@ from pydantic import ValidationError
 from localvid.config import Settings
 from localvid.errors import InvalidRequestError, InvalidSettingsError
 from localvid.files import open_file
-from localvid.llm.endpoint import PROVIDERS, endpoint_of, provider_of
+from localvid.llm.served.endpoint import PROVIDERS, endpoint_of, provider_of
 from localvid.schemas import ModelKind, ModelManifest, explain, is_served
 
-_LLAMA_WRITER = "localvid.llm.llama:LlamaWriter"
+_LLAMA_WRITER = "localvid.llm.llama.writer:LlamaWriter"
 _PICKLED = frozenset({".bin", ".ckpt", ".pkl", ".pt", ".pth"})
 _EDGE_BYTES = 64 * 1024
 

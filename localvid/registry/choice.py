@@ -8,7 +8,7 @@ from pathlib import Path
 from localvid.config import Settings
 from localvid.errors import NotAvailableError
 from localvid.gpu import detect_cuda
-from localvid.llm.endpoint import endpoint_of, provider_of
+from localvid.llm.served.endpoint import endpoint_of, provider_of
 from localvid.registry.availability import inspect
 from localvid.registry.catalogue import find_manifest, gguf_manifest, load_manifests, served_manifest
 from localvid.schemas import Frozen, ModelInfo, ModelKind, is_served

@@ -16,11 +16,11 @@ from openai_server import OpenAISpeech
 
 from localvid.config import Settings
 from localvid.errors import InvalidRequestError
-from localvid.llm.anthropic_writer import AnthropicWriter
 from localvid.llm.base import StoryboardWriter
-from localvid.llm.llama import LlamaWriter
-from localvid.llm.openai_writer import OpenAIWriter
+from localvid.llm.llama.writer import LlamaWriter
 from localvid.llm.outline import OutlineWriter
+from localvid.llm.served.anthropic_writer import AnthropicWriter
+from localvid.llm.served.openai_writer import OpenAIWriter
 from localvid.registry import get_model
 from localvid.schemas import ModelInfo, ModelManifest, Progress, Storyboard
 
@@ -58,7 +58,7 @@ def writer(request: pytest.FixtureRequest) -> Iterator[StoryboardWriter]:
         kept = OutlineWriter(info("localvid.llm.outline:OutlineWriter"), Settings())
     else:
         kept = LlamaWriter(
-            info("localvid.llm.llama:LlamaWriter", embedded_model()), Settings(llm_timeout_seconds=600)
+            info("localvid.llm.llama.writer:LlamaWriter", embedded_model()), Settings(llm_timeout_seconds=600)
         )
     with kept:
         yield kept

@@ -19,7 +19,7 @@ from tiny_gguf import gguf, tiny_model, tiny_tensors, tiny_values
 
 from localvid.cli import run
 from localvid.config import Settings
-from localvid.llm.llama import LlamaWriter
+from localvid.llm.llama.writer import LlamaWriter
 from localvid.schemas import ModelInfo, ModelManifest, Storyboard, says_something
 
 pytestmark = pytest.mark.skipif(
@@ -245,7 +245,7 @@ def open_writer(path: Path, **options: bool) -> LlamaWriter:
         id="llm:tiny",
         kind="storyboard",
         title="Tiny",
-        adapter="localvid.llm.llama:LlamaWriter",
+        adapter="localvid.llm.llama.writer:LlamaWriter",
         licence="none",
         settings=options,
     )

@@ -19,13 +19,13 @@ from tiny_gguf import tiny_model
 from localvid import registry
 from localvid.config import Settings
 from localvid.errors import LocalvidError, ModelProcessError, NotAvailableError, StoryboardFailedError
-from localvid.llm import llama
-from localvid.llm.gguf import read_head
-from localvid.llm.llama import LlamaWriter
+from localvid.llm.llama import writer as llama
+from localvid.llm.llama.gguf import read_head
+from localvid.llm.llama.writer import LlamaWriter
 from localvid.orchestrator import VideoOrchestrator
 from localvid.schemas import FilmOptions, ModelInfo, ModelManifest, Progress, Shot, Stage, Storyboard
 
-ADAPTER = "localvid.llm.llama:LlamaWriter"
+ADAPTER = "localvid.llm.llama.writer:LlamaWriter"
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ import tiny_gguf
 
 from localvid.host import ChildHost
 from localvid.llm.chat import Choice, Question, Shape, Text, Turn
-from localvid.llm.formats import ChatFormat
-from localvid.llm.llama_chat import LlamaChat
+from localvid.llm.llama.chat import LlamaChat
+from localvid.llm.llama.formats import ChatFormat
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("llama_cpp") is None, reason="llama-cpp-python is not installed"

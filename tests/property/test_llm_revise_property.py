@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from localvid.errors import LocalvidError
 from localvid.llm.chat import Choice, OnWait, Question
-from localvid.llm.revise import revise
-from localvid.llm.revise_rules import revise_by_rule
+from localvid.llm.revision.by_rule import revise_by_rule
+from localvid.llm.revision.revise import revise
 from localvid.schemas import Camera, Revision, Shot, Storyboard, TransitionKind
 
 descriptions = st.text(min_size=1, max_size=80).filter(str.strip) | st.sampled_from(

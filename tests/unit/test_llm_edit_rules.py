@@ -8,11 +8,18 @@ from pathlib import Path
 import pytest
 
 from localvid.errors import InvalidRequestError
-from localvid.llm.edit_rules import apply_rules
-from localvid.llm.edited import EditedBoard
-from localvid.llm.instructions import parts_of
-from localvid.llm.revise_rules import revise_by_rule
-from localvid.llm.rewording import WEATHERS, in_weather, shown_at, split_label, time_called, with_words
+from localvid.llm.revision.board import EditedBoard
+from localvid.llm.revision.by_rule import revise_by_rule
+from localvid.llm.revision.instructions import parts_of
+from localvid.llm.revision.rewording import (
+    WEATHERS,
+    in_weather,
+    shown_at,
+    split_label,
+    time_called,
+    with_words,
+)
+from localvid.llm.revision.rules import apply_rules
 from localvid.schemas import Revision, Shot, Storyboard
 
 DIRECTOR = Path(__file__).parents[2] / "docs" / "director.md"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localvid.errors import InvalidRequestError, LocalvidError, NotAvailableError
-from localvid.llm.gguf import read_head
+from localvid.llm.llama.gguf import read_head
 
 
 def text(value: str) -> bytes:

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from localvid.llm.chat import Choice, Shape, Text
-from localvid.llm.json_shapes import lines_of, schema_of
+from localvid.llm.served.json_shapes import lines_of, schema_of
 
 WORDS = Text(min_characters=4, max_characters=160)
 MOVE = (Choice(options=("pan left", "static")), Choice(options=("calm", "wild")))

@@ -8,9 +8,9 @@ import pytest
 
 from localvid.llm import prompts
 from localvid.llm.chat import Choice, Shape, Text, without_thoughts
-from localvid.llm.formats import ChatFormat, Piece, chat_format_of, render, skips_thoughts
-from localvid.llm.gguf import GgufHead
-from localvid.llm.grammars import grammar_of
+from localvid.llm.llama.formats import ChatFormat, Piece, chat_format_of, render, skips_thoughts
+from localvid.llm.llama.gguf import GgufHead
+from localvid.llm.llama.grammars import grammar_of
 from localvid.llm.plan import plan_board
 from localvid.schemas import Camera
 

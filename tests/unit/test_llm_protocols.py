@@ -12,8 +12,8 @@ from openai_server import OpenAISpeech
 from localvid.config import Settings
 from localvid.errors import LocalvidError
 from localvid.llm.chat import Question, Shape, Text
-from localvid.llm.endpoint import endpoint_of, provider_of
-from localvid.llm.openai_writer import ChatCompletions
+from localvid.llm.served.endpoint import endpoint_of, provider_of
+from localvid.llm.served.openai_writer import ChatCompletions
 from localvid.registry import get_model, open_writer
 from localvid.schemas import Storyboard
 

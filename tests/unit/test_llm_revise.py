@@ -8,8 +8,8 @@ import pytest
 
 from localvid.errors import InvalidRequestError, StoryboardFailedError
 from localvid.llm.chat import OnWait, Question
-from localvid.llm.revise import revise
-from localvid.llm.revise_prompts import KEEP, example_lines
+from localvid.llm.revision.prompts import KEEP, example_lines
+from localvid.llm.revision.revise import revise
 from localvid.schemas import Camera, Progress, Shot, Storyboard, Transition, TransitionKind
 
 BOARD = Storyboard(

@@ -21,11 +21,11 @@ from pydantic import SecretStr
 
 from localvid.config import Settings
 from localvid.errors import InvalidSettingsError, LocalvidError, ModelProcessError, NotAvailableError
-from localvid.llm import served
 from localvid.llm.chat import Question, Shape, Text
-from localvid.llm.endpoint import endpoint_of, provider_of
-from localvid.llm.loop_thread import LoopThread
-from localvid.llm.served import ServedChat, ServedWriter
+from localvid.llm.served import writer as served
+from localvid.llm.served.endpoint import endpoint_of, provider_of
+from localvid.llm.served.loop_thread import LoopThread
+from localvid.llm.served.writer import ServedChat, ServedWriter
 from localvid.registry import get_model, open_writer
 from localvid.schemas import OnProgress, Progress, Storyboard, ignore_progress
 

@@ -33,7 +33,7 @@ OWN = """
 id = "llm:mine"
 kind = "storyboard"
 title = "Mine"
-adapter = "localvid.llm.llama:LlamaWriter"
+adapter = "localvid.llm.llama.writer:LlamaWriter"
 repo = "someone/mine-GGUF"
 revision = "main"
 licence = "MIT"
@@ -105,7 +105,7 @@ def test_the_adapter_of_a_shipped_manifest_exists(settings: Settings, model_id: 
     [
         (("licence = ", "license = "), "license: unknown key"),
         (('kind = "storyboard"', 'kind = "music"'), "kind: "),
-        (("localvid.llm.llama:", "os.path:"), "adapter: "),
+        (("localvid.llm.llama.writer:", "os.path:"), "adapter: "),
         (("someone/mine-GGUF", "../../etc"), "repo: "),
         (('revision = "main"', 'revision = "../../x"'), "revision: "),
         (('path = "mine.gguf"', 'path = "../mine.gguf"'), "files.0.path: "),
@@ -151,7 +151,7 @@ def test_the_users_own_manifests_join_and_replace_the_shipped(settings: Settings
     "change",
     [
         ("llm:mine", "openai:mine"),
-        ("localvid.llm.llama:LlamaWriter", "localvid.llm.openai_writer:OpenAIWriter"),
+        ("localvid.llm.llama.writer:LlamaWriter", "localvid.llm.served.openai_writer:OpenAIWriter"),
     ],
 )
 def test_a_manifest_cannot_send_anything_to_a_server(settings: Settings, change: tuple[str, str]) -> None:

@@ -109,7 +109,7 @@ def test_a_manifest_names_no_file_outside_its_repository(path: str) -> None:
                 "id": "llm:x",
                 "kind": "storyboard",
                 "title": "x",
-                "adapter": "localvid.llm.llama:LlamaWriter",
+                "adapter": "localvid.llm.llama.writer:LlamaWriter",
                 "licence": "MIT",
                 "files": [{"path": path, "bytes": 1}],
             }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from localvid.errors import InvalidRequestError
-from localvid.llm.edit_rules import apply_rules
-from localvid.llm.edited import EditedBoard
-from localvid.llm.new_shots import wanted_plan, with_new_words
+from localvid.llm.revision.board import EditedBoard
+from localvid.llm.revision.new_shots import wanted_plan, with_new_words
+from localvid.llm.revision.rules import apply_rules
 from localvid.schemas import OnProgress, Progress, Revision, Storyboard, ignore_progress
 
 _HINT = (

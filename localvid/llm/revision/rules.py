@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from localvid.llm.edited import EditedBoard
-from localvid.llm.instructions import Where, addressed, parts_of, without_request
 from localvid.llm.lexicon import LIGHT, is_english
-from localvid.llm.order_rules import apply_order
 from localvid.llm.repair import read_line
-from localvid.llm.rewording import (
+from localvid.llm.revision.board import EditedBoard
+from localvid.llm.revision.instructions import Where, addressed, parts_of, without_request
+from localvid.llm.revision.order import apply_order
+from localvid.llm.revision.rewording import (
     TIME_WORDS,
     WEATHERS,
     at_time,

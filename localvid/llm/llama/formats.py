@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from localvid.llm.chat import Role, Turn
-from localvid.llm.gguf import GgufHead
+from localvid.llm.llama.gguf import GgufHead
 from localvid.schemas import Frozen
 
 

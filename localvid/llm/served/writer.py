@@ -18,11 +18,11 @@ from localvid.config import Settings
 from localvid.errors import ModelProcessError, NotAvailableError
 from localvid.llm.chat import OnWait, Question, Turn, without_thoughts
 from localvid.llm.director import direct
-from localvid.llm.endpoint import Endpoint, endpoint_of, obstacle_to, provider_of
-from localvid.llm.failures import ServerFailure, error_of, without_key
-from localvid.llm.json_shapes import lines_of
-from localvid.llm.loop_thread import LoopThread, OutOfTimeError
-from localvid.llm.revise import revise
+from localvid.llm.revision.revise import revise
+from localvid.llm.served.endpoint import Endpoint, endpoint_of, obstacle_to, provider_of
+from localvid.llm.served.failures import ServerFailure, error_of, without_key
+from localvid.llm.served.json_shapes import lines_of
+from localvid.llm.served.loop_thread import LoopThread, OutOfTimeError
 from localvid.schemas import Frozen, ModelInfo, OnProgress, Revision, Storyboard, ignore_progress
 
 _AT_ONCE = 4

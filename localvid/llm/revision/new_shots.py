@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from localvid.llm.edited import EditedBoard, EditedShot
 from localvid.llm.lexicon import GENERIC_DETAILS, is_english, time_of_day
 from localvid.llm.outline_words import outline_description
 from localvid.llm.plan import BoardPlan, ShotPlan, fitting_cameras, make_storyboard
 from localvid.llm.repair import is_duplicate
-from localvid.llm.rewording import first_sentence, split_label, with_phrase
+from localvid.llm.revision.board import EditedBoard, EditedShot
+from localvid.llm.revision.rewording import first_sentence, split_label, with_phrase
 from localvid.llm.scenes import Size, time_phrase
 from localvid.schemas import Camera
 

@@ -15,8 +15,8 @@ import httpx2
 
 from localvid import __version__
 from localvid.errors import NotAvailableError
-from localvid.llm.endpoint import Endpoint
-from localvid.llm.failures import FailureKind, ServerFailure
+from localvid.llm.served.endpoint import Endpoint
+from localvid.llm.served.failures import FailureKind, ServerFailure
 
 _CONNECT_SECONDS = 10.0
 _MAX_BYTES = 4 * 2**20

@@ -1,7 +1,7 @@
 """From a storyboard and an instruction to the next storyboard, by a language model, whichever it is.
 
-Rules settle what words alone can settle (`edit_rules.py`). What they leave a large model takes in steps
-(`revise_film.py`); a small one cannot read it, and it is said. New words that rules ask for are written as
+Rules settle what words alone can settle (`rules.py`). What they leave a large model takes in steps
+(`film.py`); a small one cannot read it, and it is said. New words that rules ask for are written as
 the director writes them: by a large model from line to line, by a small one as a detail.
 
 The same storyboard, instruction, seed and model give the same revision, as far as the model repeats itself.
@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from localvid.llm.chat import ChatModel
 from localvid.llm.details import write_details
-from localvid.llm.edit_rules import apply_rules
-from localvid.llm.edited import EditedBoard
 from localvid.llm.film import FILM_CONTEXT_TOKENS
-from localvid.llm.new_shots import standing_words, wanted_plan, with_new_words
 from localvid.llm.repair import is_duplicate
-from localvid.llm.revise_film import revise_film
-from localvid.llm.revise_rules import finished, without_left
+from localvid.llm.revision.board import EditedBoard
+from localvid.llm.revision.by_rule import finished, without_left
+from localvid.llm.revision.film import revise_film
+from localvid.llm.revision.new_shots import standing_words, wanted_plan, with_new_words
+from localvid.llm.revision.rules import apply_rules
 from localvid.llm.session import Session
 from localvid.schemas import OnProgress, Revision, Storyboard, ignore_progress
 

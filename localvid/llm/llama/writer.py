@@ -16,10 +16,10 @@ from localvid.config import Settings
 from localvid.errors import NotAvailableError
 from localvid.host import ChildHost
 from localvid.llm.director import direct
-from localvid.llm.formats import ChatFormat, chat_format_of, skips_thoughts
-from localvid.llm.gguf import GgufHead, read_head
-from localvid.llm.llama_chat import LlamaChat
-from localvid.llm.revise import revise
+from localvid.llm.llama.chat import LlamaChat
+from localvid.llm.llama.formats import ChatFormat, chat_format_of, skips_thoughts
+from localvid.llm.llama.gguf import GgufHead, read_head
+from localvid.llm.revision.revise import revise
 from localvid.schemas import ModelInfo, OnProgress, Revision, Storyboard, ignore_progress
 
 _SMALL_BYTES = 600_000_000
@@ -130,7 +130,7 @@ class LlamaWriter:
                     hint="pip install 'localvid[llm]', or use --llm outline",
                 )
             self._host = ChildHost(
-                "localvid.llm.llama_child:LlamaEngine",
+                "localvid.llm.llama.child:LlamaEngine",
                 {
                     "path": str(self._source().resolve()),
                     "context_tokens": self._context_tokens(head),

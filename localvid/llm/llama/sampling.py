@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from localvid.errors import StoryboardFailedError
-from localvid.llm.llama_native import NativeModel, llama
+from localvid.llm.llama.native import NativeModel, llama
 
 _TOP_K = 40
 _MIN_P = 0.05

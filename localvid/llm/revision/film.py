@@ -14,10 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from localvid.errors import StoryboardFailedError
-from localvid.llm import revise_prompts as prompts
-from localvid.llm.edited import EditedBoard, EditedShot
 from localvid.llm.film import stands
-from localvid.llm.new_shots import size_of, wanted_plan, with_new_words
 from localvid.llm.plan import ShotPlan, fitting_cameras
 from localvid.llm.prompts import ENERGY_WORDS
 from localvid.llm.repair import (
@@ -30,7 +27,10 @@ from localvid.llm.repair import (
     same_script,
     says_scene,
 )
-from localvid.llm.rewording import split_label
+from localvid.llm.revision import prompts
+from localvid.llm.revision.board import EditedBoard, EditedShot
+from localvid.llm.revision.new_shots import size_of, wanted_plan, with_new_words
+from localvid.llm.revision.rewording import split_label
 from localvid.llm.scenes import Size
 from localvid.llm.session import Session
 from localvid.schemas import MAX_STORYBOARD_SHOTS, Camera, Progress, Shot, Transition

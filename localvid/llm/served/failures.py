@@ -7,7 +7,7 @@ import re
 from enum import Enum, auto
 
 from localvid.errors import LocalvidError, ModelProcessError, NotAvailableError
-from localvid.llm.endpoint import Endpoint, key_hint
+from localvid.llm.served.endpoint import Endpoint, key_hint
 from localvid.schemas import clean_prompt
 
 _MAX_SAID_CHARACTERS = 200

@@ -38,14 +38,14 @@ PROVIDERS = {
             name="openai",
             title="OpenAI",
             package="openai",
-            adapter="localvid.llm.openai_writer:OpenAIWriter",
+            adapter="localvid.llm.served.openai_writer:OpenAIWriter",
             base_url="https://api.openai.com/v1",
         ),
         Provider(
             name="anthropic",
             title="Anthropic",
             package="anthropic",
-            adapter="localvid.llm.anthropic_writer:AnthropicWriter",
+            adapter="localvid.llm.served.anthropic_writer:AnthropicWriter",
             base_url="https://api.anthropic.com",
         ),
     )

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-from localvid.llm.llama_native import SEQUENCES, Entry, NativeModel
-from localvid.llm.sampling import HeldSampler
+from localvid.llm.llama.native import SEQUENCES, Entry, NativeModel
+from localvid.llm.llama.sampling import HeldSampler
 
 
 class LlamaEngine:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from localvid.llm.edited import EditedBoard, EditedShot
-from localvid.llm.instructions import WHICH, where_of
 from localvid.llm.lexicon import STOPWORDS, words_of
 from localvid.llm.repair import read_line
-from localvid.llm.rewording import first_sentence
+from localvid.llm.revision.board import EditedBoard, EditedShot
+from localvid.llm.revision.instructions import WHICH, where_of
+from localvid.llm.revision.rewording import first_sentence
 from localvid.llm.scenes import MAX_SCENE_CHARACTERS, Size, asked_size
 from localvid.llm.subjects import read_clause
 

@@ -8,11 +8,11 @@ import anthropic
 from pydantic import BaseModel, ValidationError
 
 from localvid.llm.chat import Question
-from localvid.llm.endpoint import Endpoint
-from localvid.llm.failures import FailureKind, ServerFailure
-from localvid.llm.json_shapes import schema_of
-from localvid.llm.served import Reply, ServedWriter
-from localvid.llm.transport import failure_of_connection, failure_of_response, open_client
+from localvid.llm.served.endpoint import Endpoint
+from localvid.llm.served.failures import FailureKind, ServerFailure
+from localvid.llm.served.json_shapes import schema_of
+from localvid.llm.served.transport import failure_of_connection, failure_of_response, open_client
+from localvid.llm.served.writer import Reply, ServedWriter
 
 _NO_KEY = "none"
 """The package wants one; without a key in the settings none is sent."""

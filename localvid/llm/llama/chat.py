@@ -9,8 +9,8 @@ from typing import Any
 
 from localvid.host import ChildHost
 from localvid.llm.chat import OnWait, Question
-from localvid.llm.formats import ChatFormat, render
-from localvid.llm.grammars import grammar_of
+from localvid.llm.llama.formats import ChatFormat, render
+from localvid.llm.llama.grammars import grammar_of
 
 
 class LlamaChat:

@@ -1,0 +1,1 @@
+"""Chat models on servers, each protocol behind its provider's own package."""
