@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,9 @@ from localvid.schemas.base import MAX_PROMPT_CHARACTERS, MAX_STORYBOARD_SHOTS, F
 
 _SMALL = frozenset({"the", "and", "with", "two", "old", "young", "its", "her", "his"})
 """Words that name nobody."""
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""Thai, Lao, Burmese, Khmer, kana and Han, which put no spaces between words, and Hangul, which joins
+particles to them."""
 
 
 class Camera(StrEnum):
@@ -179,15 +183,17 @@ class Storyboard(Frozen):
 
     def look_of(self, index: int) -> str:
         """What the painter of shot `index` (from 0) is told beside its description: those characters that the
-        description names by a word of theirs (semicolons part them), the setting unless it stands in the
-        description, and the style."""
+        description names by a word which no other has (semicolons part them), the setting unless it stands in
+        the description, and the style."""
         said = self.shots[index].description.lower()
-        words = set(re.findall(r"\w{3,}", said))
+        words = _words_of(said)
+        characters = [character.strip() for character in self.characters.split(";")]
+        counted = Counter(word for character in characters for word in _words_of(character))
         named = [
-            character.strip()
-            for character in self.characters.split(";")
-            if words & set(re.findall(r"\w{3,}", character.lower())) - _SMALL
-            and character.strip().lower() not in said
+            character
+            for character in characters
+            if character.lower() not in said
+            and any(counted[word] == 1 for word in words & _words_of(character) - _SMALL)
         ]
         setting = "" if self.setting.lower() in said else self.setting
         return ", ".join(filter(None, [*named, setting, self.style]))
@@ -197,6 +203,17 @@ class Storyboard(Frozen):
         shots = list(self.shots)
         shots[index] = Shot.model_validate({**shots[index].model_dump(), **changes})
         return self.model_copy(update={"shots": tuple(shots)})
+
+
+def _words_of(text: str) -> set[str]:
+    """The words of three letters and more; of scripts that put no spaces between words, pairs of letters."""
+    found: set[str] = set()
+    for run in re.findall(r"\w+", text.lower()):
+        if _UNSPACED.search(run):
+            found.update(run[at : at + 2] for at in range(max(1, len(run) - 1)))
+        elif len(run) >= 3:
+            found.add(run)
+    return found
 
 
 class Revision(Frozen):

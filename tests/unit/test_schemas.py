@@ -147,3 +147,17 @@ def test_the_painter_is_told_what_the_shots_share() -> None:
     assert board.look_of(1) == "ink"
     assert board.look_of(2) == "an old keeper, a pine wood at night, ink"
     assert Storyboard(shots=(Shot(description="A door."),)).look_of(0) == ""
+
+
+@pytest.mark.parametrize(
+    ("characters", "description", "look"),
+    [
+        ("a small red fox; a small grey owl", "A small owl on a branch.", "a small grey owl"),
+        ("a small red fox; a small grey owl", "A small brook.", ""),
+        ("一只小红狐狸; 一位老渔夫", "狐狸穿过雪地。", "一只小红狐狸"),
+        ("늙은 어부; 검은 고양이", "고양이가 부두에 앉아 있다.", "검은 고양이"),
+    ],
+)
+def test_a_character_is_named_by_what_no_other_shares(characters: str, description: str, look: str) -> None:
+    board = Storyboard(characters=characters, shots=(Shot(description=description),))
+    assert board.look_of(0) == look
