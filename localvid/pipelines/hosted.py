@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from localvid import memory
-from localvid.config import Settings
+from localvid.config import SECRETS, Settings
 from localvid.errors import DeviceFailedError, LocalvidError, ModelProcessError
 from localvid.host import ChildHost
 from localvid.pipelines.base import KeyframePainter, VideoModel
@@ -50,8 +50,8 @@ class ModelProcess:
             target,
             {
                 "info": info.model_dump(mode="json"),
-                # The token is for downloads, which are not done there.
-                "settings": settings.model_dump(mode="json", exclude={"hf_token"}),
+                # Tokens are for downloads and hosts, which are not spoken to there.
+                "settings": settings.model_dump(mode="json", exclude=set(SECRETS)),
             },
             name=f"the process of {info.manifest.id}",
             silence_seconds=_SILENCE_SECONDS,

@@ -23,8 +23,11 @@ from localvid.schemas.models import (
     ModelInfo,
     ModelKind,
     ModelManifest,
+    Price,
     SamplingSettings,
+    usd,
 )
+from localvid.schemas.paid import OPEN_CALLS, CallState, ClipOrder, PaidCall
 from localvid.schemas.progress import OnProgress, Progress, Stage, ignore_progress
 from localvid.schemas.requests import (
     Caption,
@@ -43,9 +46,12 @@ __all__ = [
     "MAX_SEED",
     "MAX_STORYBOARD_SHOTS",
     "MAX_WRITTEN_SHOTS",
+    "OPEN_CALLS",
+    "CallState",
     "Camera",
     "CameraSpeed",
     "Caption",
+    "ClipOrder",
     "CropPath",
     "FilmOptions",
     "FilmRecord",
@@ -61,6 +67,8 @@ __all__ = [
     "ModelManifest",
     "ModelUse",
     "OnProgress",
+    "PaidCall",
+    "Price",
     "Progress",
     "SamplingSettings",
     "Seed",
@@ -79,4 +87,5 @@ __all__ = [
     "eased",
     "explain",
     "ignore_progress",
+    "usd",
 ]
