@@ -34,8 +34,8 @@ _CLOCKS_APART = timedelta(minutes=5)
 """How far this machine's clock may be ahead of the host's."""
 _MAX_UNKNOWN = 3
 """Calls that were lost on their way before the clip is given up."""
-_SLOWER = 1.3
-_MAX_POLL_SECONDS = 10.0
+_SLOWER = 1.1
+_MAX_POLL_SECONDS = 5.0
 _FIRST_WAIT_SECONDS = 0.5
 _MAX_WAIT_SECONDS = 60.0
 
