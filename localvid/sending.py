@@ -57,8 +57,9 @@ class Sending:
             month_usd=settings.max_cost_usd_per_month,
         )
 
-    def check_spend(self, plan: FilmPlan, indexes: Sequence[int]) -> None:
-        """Raise SpendLimitError if those of these shots that are missing would cost too much.
+    def check_spend(self, plan: FilmPlan, indexes: Sequence[int], *, unwritten: int = 0) -> None:
+        """Raise SpendLimitError if those of these shots that are missing would cost too much, with so many
+        more that are not written yet.
 
         A film that cannot be finished is not begun. Raises NotAvailableError where nothing may be sent.
         """
@@ -68,9 +69,10 @@ class Sending:
             return
         info = self._model(plan, due[0])
         registry.require(info)
-        if new and info.manifest.price is not None:
-            amount = len(new) * info.manifest.price.usd_per_clip
-            self._lease.check_spend(amount, self._limits, what=f"{len(new)} clips of {info.manifest.id}")
+        count = len(new) + unwritten
+        if count and info.manifest.price is not None:
+            amount, clips = count * info.manifest.price.usd_per_clip, "clip" if count == 1 else "clips"
+            self._lease.check_spend(amount, self._limits, what=f"{count} {clips} of {info.manifest.id}")
 
     def send(self, plan: FilmPlan, groups: Sequence[Sequence[int]]) -> None:
         """Have the shots of each group made, one after the other, and the groups beside each other.
@@ -88,11 +90,10 @@ class Sending:
         indexes = [index for group in waiting for index in group]
         self.check_spend(plan, indexes)
         self._say_what_is_sent(plan, indexes)
-        before = self._store.get_job(self._lease.job.id).cost_usd
         try:
             _Flight(self._make, self._bar, plan).run(waiting, self._settings.remote_in_flight)
         finally:
-            self._say_what_it_cost(plan, indexes, before)
+            self._say_what_it_cost(plan, indexes)
 
     def _due(self, plan: FilmPlan, indexes: Sequence[int]) -> list[int]:
         return [index for index in indexes if is_due(self._store, plan.shots, index)]
@@ -135,12 +136,13 @@ class Sending:
             f"the first frame of {_numbers([index + 1 for index in indexes])} is uploaded to {host}{whose}"
         )
 
-    def _say_what_it_cost(self, plan: FilmPlan, indexes: Sequence[int], before: float) -> None:
-        spent = self._store.get_job(self._lease.job.id).cost_usd - before
-        model_id = plan.shots[indexes[0]].clip_request.model_id
-        made = [index + 1 for index in indexes if self._store.find(plan.shots[index].clip.key) is not None]
+    def _say_what_it_cost(self, plan: FilmPlan, indexes: Sequence[int]) -> None:
+        made = {plan.shots[index].clip.key: index + 1 for index in indexes if not self._due(plan, [index])}
+        calls = self._store.calls_of(self._lease.job.id)
+        spent = sum(call.spent_usd for call in calls if call.step_key in made)
         if made:
-            self._bar.keep_notice(f"{_numbers(made)} made by {model_id}, for about {usd(spent)}")
+            model_id = plan.shots[indexes[0]].clip_request.model_id
+            self._bar.keep_notice(f"{model_id} made {_numbers([*made.values()])}, for about {usd(spent)}")
 
 
 class _Flight:
@@ -154,7 +156,8 @@ class _Flight:
         self._plan = plan
         self._reports: queue.SimpleQueue[tuple[int, Progress | None]] = queue.SimpleQueue()
         self._stop: LocalvidError | None = None
-        self._failed = False
+        self._ends = False
+        """Nothing more is begun."""
         self._shown: dict[int, str] = {}
         self._current: int | None = None
 
@@ -163,23 +166,21 @@ class _Flight:
             futures = [pool.submit(self._make_group, group) for group in groups]
             try:
                 self._listen(futures)
-            except LocalvidError as stop:
-                self._stop = stop
-                raise
-            except BaseException:
-                self._stop = LocalvidError("stopped")
+            except BaseException as stop:
+                self._stop = stop if isinstance(stop, LocalvidError) else LocalvidError("stopped")
+                self._ends = True
                 raise
         for future in futures:
             future.result()
 
     def _make_group(self, group: Sequence[int]) -> None:
         for index in group:
-            if self._failed:
+            if self._ends:
                 return
             try:
                 self._make(self._plan, index, partial(self._report, index))
             except BaseException:
-                self._failed = True
+                self._ends = True
                 raise
             self._reports.put((index, None))
 

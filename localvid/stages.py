@@ -95,7 +95,10 @@ class FilmRun:
             return
         info = registry.get_model(missing[0].clip_request.model_id, self._settings, ModelKind.VIDEO)
         if info.manifest.is_remote:
-            self._sending.check_spend(plan, [shot.index for shot in missing])
+            unwritten = (
+                0 if self._lease.job.storyboard else self._lease.job.options.max_shots - len(plan.shots)
+            )
+            self._sending.check_spend(plan, [shot.index for shot in missing], unwritten=max(0, unwritten))
         else:
             registry.check_fits(info, self._settings, missing[0].clip_request, self._bar.report)
 

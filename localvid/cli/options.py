@@ -129,7 +129,9 @@ AllowRemote = Annotated[
 ]
 MaxCost = Annotated[
     float | None,
-    option("--max-cost", metavar="USD", help="Most that the job may spend on hosts; 1.00 if not given."),
+    option(
+        "--max-cost", metavar="USD", help="Most that the job may spend on hosts; if not given, max_cost_usd."
+    ),
 ]
 
 

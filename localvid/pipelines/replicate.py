@@ -141,7 +141,8 @@ class Replicate:
 
     def cancel(self, run_id: str) -> RemoteRun | None:
         try:
-            answer = self.client.ask("POST", f"predictions/{run_id}/cancel", ignore_progress)
+            path, patience = f"predictions/{run_id}/cancel", self.client.settings.timeout_seconds
+            answer = self.client.ask("POST", path, ignore_progress, patience_seconds=patience)
             return None if answer is None else self._run(answer)
         except LocalvidError as error:
             logger.warning("%s was not cancelled at Replicate: %s", run_id, error)
@@ -152,7 +153,7 @@ class Replicate:
 
     def forget(self, inputs: Mapping[str, Any]) -> None:
         try:
-            self.client.ask("DELETE", str(inputs[_IMAGE]), ignore_progress)
+            self.client.ask("DELETE", str(inputs[_IMAGE]), ignore_progress, patience_seconds=0)
         except LocalvidError as error:
             logger.warning("the first frame was not deleted at Replicate, which keeps it a while: %s", error)
 

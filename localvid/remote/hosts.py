@@ -72,7 +72,7 @@ class Host(Protocol):
     ) -> Matches: ...
 
     def cancel(self, run_id: str) -> RemoteRun | None:
-        """Ask it to stop. None where that could not be told it."""
+        """Ask it to stop. None where it could not be told; that is not tried for long."""
         ...
 
     def download(self, url: str, output: Path, on_progress: OnProgress) -> bool:
@@ -80,7 +80,7 @@ class Host(Protocol):
         ...
 
     def forget(self, inputs: Mapping[str, Any]) -> None:
-        """Delete the uploaded image, if the host lets it be deleted; never fails."""
+        """Delete the uploaded image, if the host lets it be deleted; never fails, and is tried once."""
         ...
 
 
@@ -92,7 +92,10 @@ class PaidCalls(Protocol):
         ...
 
     def begin(self, order: ClipOrder, inputs: Mapping[str, Any]) -> PaidCall:
-        """Write down that a call is about to be sent. Raises SpendLimitError: nothing is written then."""
+        """Write down that a call is about to be sent. Raises SpendLimitError: nothing is written then.
+
+        Where another process was faster, its call is returned, `held_elsewhere`, and nothing may be sent.
+        """
         ...
 
     def update(

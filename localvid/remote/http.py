@@ -32,6 +32,7 @@ _REPORT_SECONDS = 0.25
 _PATIENCE = 20.0
 """Times the time-out of one answer: so long is a host that does not answer asked again."""
 _MAX_WAIT_SECONDS = 120.0
+_MAX_BACKOFF_SECONDS = 30.0
 _FIRST_WAIT_SECONDS = 0.5
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _RESETS_IN = re.compile(r"resets? in ~?\s*(\d+(?:\.\d+)?)\s*s", re.IGNORECASE)
@@ -141,6 +142,7 @@ class HostClient:
         *,
         params: Mapping[str, str] | None = None,
         files: Mapping[str, tuple[str, bytes, str]] | None = None,
+        patience_seconds: float | None = None,
     ) -> Any:
         """The JSON answer of a request that may be repeated; None where the host has no such thing (404).
 
@@ -157,7 +159,7 @@ class HostClient:
             self.refuse(response)
             return self._json(response)
 
-        return self.patiently(attempt, on_progress)
+        return self.patiently(attempt, on_progress, seconds=patience_seconds)
 
     def send_once(self, path: str, document: Mapping[str, Any], *, headers: Mapping[str, str]) -> Any:
         """The JSON answer of the one request that makes something. Raises as `Host.create`."""
@@ -188,15 +190,17 @@ class HostClient:
             )
         return url
 
-    def patiently(self, attempt: Callable[[], Any], on_progress: OnProgress) -> Any:
+    def patiently(
+        self, attempt: Callable[[], Any], on_progress: OnProgress, *, seconds: float | None = None
+    ) -> Any:
         """What `attempt` returns, tried again while it raises UnknownOutcomeError and patience lasts."""
-        deadline = time.monotonic() + self.settings.patience_seconds
-        seconds = _FIRST_WAIT_SECONDS
+        patience = self.settings.patience_seconds if seconds is None else seconds
+        deadline, backoff = time.monotonic() + patience, _FIRST_WAIT_SECONDS
         while True:
             try:
                 return attempt()
             except UnknownOutcomeError as error:
-                pause = seconds if error.wait_seconds is None else error.wait_seconds
+                pause = backoff if error.wait_seconds is None else error.wait_seconds
                 if time.monotonic() + pause > deadline:
                     raise HostFailedError(
                         error.message, hint="resume later: what was paid for is not paid for again"
@@ -204,7 +208,7 @@ class HostClient:
                 logger.info("%s; asking again in %.1f s", error.message, pause)
                 say = Progress(step=0, num_steps=0, message=f"{self.name} does not answer; asking again")
             wait(pause, on_progress, say)
-            seconds = min(2 * seconds, _MAX_WAIT_SECONDS)
+            backoff = min(2 * backoff, _MAX_BACKOFF_SECONDS)
 
     def wait_of(self, response: httpx.Response) -> float:
         """Seconds after which a busy host wants to be asked again: by its header, its words, or a guess."""

@@ -34,6 +34,7 @@ _CLOCKS_APART = timedelta(minutes=5)
 """How far this machine's clock may be ahead of the host's."""
 _MAX_UNKNOWN = 3
 """Calls that were lost on their way before the clip is given up."""
+_LONGEST_RUN_SECONDS = 3600.0
 _SLOWER = 1.1
 _MAX_POLL_SECONDS = 5.0
 _FIRST_WAIT_SECONDS = 0.5
@@ -97,11 +98,11 @@ class _Purchase:
         self._busy_seconds = _FIRST_WAIT_SECONDS
 
     def obtain(self) -> tuple[PaidCall, RemoteRun]:
-        call = self._calls.current()
-        run = self._taken_up(call) if call is not None else None
-        while run is None or call is None:
-            call, run = self._sent()
-        return call, self._followed(call, run)
+        while True:
+            call = self._calls.current()
+            call, run = self._sent() if call is None else self._taken_up(call)
+            if run is not None:
+                return call, self._followed(call, run)
 
     # --- sending ---------------------------------------------------------------------------------
 
@@ -111,6 +112,8 @@ class _Purchase:
             self._inputs = self._make_inputs()
         self._say(f"sending the shot to {self._host.name}")
         call = self._calls.begin(self._order, self._inputs)
+        if call.held_elsewhere:
+            return self._taken_up(call)
         try:
             run = self._host.create(call.inputs)
         except NotCreatedError as error:
@@ -145,23 +148,20 @@ class _Purchase:
 
     # --- taking up -------------------------------------------------------------------------------
 
-    def _taken_up(self, call: PaidCall) -> RemoteRun | None:
-        """The run of a call from before; None where the host has none of it."""
-        while call.held_elsewhere and call.run_id is None:
+    def _taken_up(self, call: PaidCall) -> tuple[PaidCall, RemoteRun | None]:
+        """The run of a call from before; None where the host has none of it, as far as is known."""
+        if call.held_elsewhere and call.run_id is None:
             wait(self._settings.poll_seconds, self._on_progress, _plain("another process sends this shot"))
-            again = self._calls.current()
-            if again is None:
-                return None
-            call = again
+            return call, None
         if call.state is CallState.NEEDS_CONFIRMATION:
             raise confirmation_needed(call, call.detail)
         if call.run_id is None:
-            return self._looked_for(call, sent_at=call.created_at)
+            return call, self._looked_for(call, sent_at=call.created_at)
         self._say(f"taking up what runs at {self._host.name}")
         run = self._host.get(call.run_id, self._on_progress)
         if run is None:
             park(self._calls, call, f"{self._host.name} does not know {call.run_id} any more")
-        return run
+        return call, run
 
     def _looked_for(self, call: PaidCall, *, sent_at: datetime) -> RemoteRun | None:
         """Find the call in the host's list, until the grace period after `sent_at` is over."""
@@ -203,9 +203,14 @@ class _Purchase:
 
     def _followed(self, call: PaidCall, run: RemoteRun) -> RemoteRun:
         """The run when it has succeeded."""
-        seconds = self._settings.poll_seconds
+        seconds, deadline = self._settings.poll_seconds, time.monotonic() + _LONGEST_RUN_SECONDS
         try:
             while run.state in (RunState.WAITING, RunState.RUNNING):
+                if time.monotonic() > deadline:
+                    raise HostFailedError(
+                        f"{self._host.name} has not finished {run.id} in {_LONGEST_RUN_SECONDS / 60:g} min",
+                        hint="look at it there; resume takes it up",
+                    )
                 progress = self._progress(run)
                 self._on_progress(progress)
                 wait(seconds, self._on_progress, progress)

@@ -68,12 +68,14 @@ class StepCalls:
         return _read(row, held_elsewhere=elsewhere)
 
     def begin(self, order: ClipOrder, inputs: Mapping[str, Any]) -> PaidCall:
-        """Write down a call that is about to be sent.
+        """Write down a call that is about to be sent, unless another process has one open: then that one.
 
         Raises SpendLimitError if it could lead beyond a limit, JobBusyError if the lease is lost.
         """
         now = datetime.now(UTC)
         with self._fenced() as connection:
+            if (row := _open_call(connection, self._step_key)) is not None:
+                return _read(row, held_elsewhere=True)
             check_limits(
                 connection,
                 self._job_id,

@@ -34,6 +34,7 @@ from localvid.media.metadata import read_record
 from localvid.media.mp4 import read_index
 from localvid.pipelines.hosted import HostedVideoModel
 from localvid.schemas import CallState, FilmRecord, JobStatus, OnProgress, Progress, VideoRequest
+from localvid.store import Store
 
 SMALL = FilmOptions(
     width=64, height=64, num_frames=6, model="replicate:svd-xt", llm="outline", allow_remote=True
@@ -104,7 +105,7 @@ def test_a_film_whose_shots_a_host_makes(
     assert sorted(server.deleted_files) == sorted(server.files)
     assert [notice for notice in notices if "costs about $0.20 for 3 clips" in notice]
     assert "the first frame of shots 1 to 3 is uploaded to replicate" in notices
-    assert "shots 1 to 3 made by replicate:svd-xt, for about $0.17" in notices
+    assert "replicate:svd-xt made shots 1 to 3, for about $0.17" in notices
     assert [model.id for model in record_of(job).models] == ["local:animatic-still", "replicate:svd-xt"]
 
 
@@ -486,6 +487,48 @@ def test_four_shots_are_in_flight(orchestrator: VideoOrchestrator, server: Repli
     assert orchestrator.execute_job(job.id, on_progress=count).status is JobStatus.DONE
     assert most == 4
     assert len(server.creations()) == 20
+
+
+# --- the command line --------------------------------------------------------------------------------
+
+
+def test_the_command_line_shows_the_estimate_before_and_the_sum_after(
+    settings: Settings,
+    server: ReplicateServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("REPLICATE_API_TOKEN", TOKEN)
+    monkeypatch.setenv("REPLICATE_BASE_URL", server.base)
+    monkeypatch.setenv("LOCALVID_REMOTE_POLL_SECONDS", "0.01")
+    monkeypatch.setenv("LOCALVID_MIN_FREE_GIB", "0")
+    board = tmp_path / "board.json"
+    board.write_text(BOARD.model_copy(update={"shots": BOARD.shots[:2]}).model_dump_json(exclude_none=True))
+    words = ["render", str(board), "--model", "replicate:svd-xt", "--workspace", str(settings.workspace)]
+    words += ["--width", "64", "--height", "64", "--num-frames", "6"]
+
+    assert run(words) == 3
+    assert "nothing is sent there without your leave" in capsys.readouterr().err
+    assert run([*words, "--allow-remote", "--dry-run"]) == 0
+    assert "about $0.13" in capsys.readouterr().out
+    assert run([*words, "--allow-remote", "--max-cost", "0.1"]) == 3
+    stopped = capsys.readouterr().err
+    assert "2 clips of replicate:svd-xt would cost about $0.13" in stopped
+    assert server.requests == []
+
+    with Store(settings.workspace) as store:
+        (job_id,) = (job.id for job in store.list_jobs())
+    assert f"{job_id} --max-cost USD" in stopped
+    assert run(["resume", job_id, "--max-cost", "0.2", "--workspace", str(settings.workspace)]) == 0
+    printed = capsys.readouterr()
+    assert "cost about $0.11, of at most $0.20" in printed.out
+    assert "replicate:svd-xt costs about $0.13 for 2 clips" in printed.err
+    assert run(["get-job", job_id, "--workspace", str(settings.workspace)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("replicate:svd-xt, done, $0.056") == 2
+    assert run(["list-models", "--workspace", str(settings.workspace)]) == 0
+    assert "at replicate, about $0.067 a clip, estimated" in capsys.readouterr().out
 
 
 # --- the token ---------------------------------------------------------------------------------------
