@@ -15,7 +15,7 @@ from localvid import registry
 from localvid.clips import artifact, is_due, make_clip
 from localvid.config import Settings
 from localvid.errors import LocalvidError
-from localvid.planning import FilmPlan, ShotPlan, StepKind
+from localvid.planning import FilmPlan, ShotPlan, Step, StepKind
 from localvid.reporting import FilmProgress
 from localvid.schemas import ModelInfo, ModelKind, OnProgress, Progress, Stage, usd
 from localvid.store import JobLease, Limits, Store
@@ -204,19 +204,27 @@ class _Flight:
         except queue.Empty:
             return False
         if progress is None:
-            self._switch(index)
-            self._bar.done()
+            self._done(index)
         elif progress.notice or index == self._current or self._shown.get(index) != progress.message:
             self._shown[index] = progress.message
             self._switch(index)
             self._bar.report(progress)
         return True
 
-    def _switch(self, index: int) -> None:
+    def _done(self, index: int) -> None:
+        """The clip, and the picture that the one before handed over to it."""
+        keyframe = self._plan.shots[index].keyframe
+        if keyframe is not None and keyframe.kind is StepKind.LAST_FRAME:
+            self._switch(index, keyframe)
+            self._bar.done()
+        self._switch(index)
+        self._bar.done()
+
+    def _switch(self, index: int, step: Step | None = None) -> None:
         """One shot is shown until another has something new to say."""
         shot = self._plan.shots[index]
         self._current = index
-        self._bar.switch(Stage.CLIPS, shot.clip, shot=shot, num_shots=len(self._plan.shots))
+        self._bar.switch(Stage.CLIPS, step or shot.clip, shot=shot, num_shots=len(self._plan.shots))
 
 
 def _is_users_image(shot: ShotPlan) -> bool:

@@ -102,6 +102,8 @@ class ReplicateServer:
     num_frames: int | None = None
     still: bool = False
     page_size: int = 100
+    clock_ahead: timedelta = timedelta()
+    """Of this machine's clock."""
     requests: list[Request] = field(default_factory=list)
     predictions: dict[str, Prediction] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
@@ -159,6 +161,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         self._answer()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(timestamp or (datetime.now(UTC) + self.api.clock_ahead).timestamp())
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: what was asked is in `requests`."""
@@ -275,7 +280,11 @@ class _Handler(BaseHTTPRequestHandler):
         after = datetime.fromisoformat(query["created_after"][0])
         start = int(query.get("cursor", ["0"])[0])
         with self.api.mutex:
-            found = [p for p in reversed(self.api.predictions.values()) if p.created >= after]
+            found = [
+                prediction
+                for prediction in reversed(self.api.predictions.values())
+                if prediction.created + self.api.clock_ahead >= after
+            ]
             page = found[start : start + self.api.page_size]
             results = [self._document(prediction, listed=True) for prediction in page]
         more = start + self.api.page_size < len(found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,6 +30,7 @@ _DELIVERY = ("replicate.delivery", "replicate.com")
 _CANCEL_AFTER = "30m"
 """A prediction that nobody follows ends by itself."""
 _MAX_PAGES = 50
+_CLOCKS_AGREE = timedelta(minutes=1)
 _FRAMES_PER_SECOND = range(5, 31)
 _PERCENT = re.compile(r"(\d{1,3})%\|")
 """A bar of tqdm, as the model's sampler prints it into the logs."""
@@ -125,8 +126,9 @@ class Replicate:
     def created_since(self, moment: datetime, inputs: Mapping[str, Any], on_progress: OnProgress) -> Matches:
         certain: list[RemoteRun] = []
         unclear: list[str] = []
-        after = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        page: Any = self.client.ask("GET", "predictions", on_progress, params={"created_after": after})
+        page = self._first_page(moment, on_progress)
+        if abs(self.client.clock_ahead) > _CLOCKS_AGREE:  # which only that answer has told, perhaps
+            page = self._first_page(moment + self.client.clock_ahead, on_progress)
         for _ in range(_MAX_PAGES):
             for found in self._listed(page):
                 match found.resemblance(inputs, model=self._model, version=self._version):
@@ -138,6 +140,10 @@ class Replicate:
                 return Matches(certain=tuple(certain), unclear=tuple(unclear))
             page = self.client.ask("GET", str(page["next"]), on_progress)
         raise HostFailedError("Replicate's list of predictions has no end", hint="resume later")
+
+    def _first_page(self, since: datetime, on_progress: OnProgress) -> Any:
+        after = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self.client.ask("GET", "predictions", on_progress, params={"created_after": after})
 
     def cancel(self, run_id: str) -> RemoteRun | None:
         try:

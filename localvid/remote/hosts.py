@@ -67,9 +67,9 @@ class Host(Protocol):
         """None: the host knows no such run any more."""
         ...
 
-    def created_since(
-        self, moment: datetime, inputs: Mapping[str, Any], on_progress: OnProgress
-    ) -> Matches: ...
+    def created_since(self, moment: datetime, inputs: Mapping[str, Any], on_progress: OnProgress) -> Matches:
+        """What it made since `moment`, by this machine's clock, that may be a run with these inputs."""
+        ...
 
     def cancel(self, run_id: str) -> RemoteRun | None:
         """Ask it to stop. None where it could not be told; that is not tried for long."""

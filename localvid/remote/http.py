@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
@@ -87,6 +88,8 @@ class HostClient:
         self.settings = settings
         self._token = token
         self._client: httpx.Client | None = None
+        self.clock_ahead = timedelta()
+        """How far the host's clock is ahead of this machine's, by its latest answer; to a second or so."""
         try:
             self.base = httpx.URL(base_url.rstrip("/"))
         except httpx.InvalidURL as error:
@@ -282,12 +285,20 @@ class HostClient:
         return f"{self.name} answers HTTP {response.status_code}{f': {words}' if words else ''}"
 
     def _json(self, response: httpx.Response) -> Any:
+        self._compare_clocks(response)
         if response.status_code == httpx.codes.NO_CONTENT:
             return {}
         try:
             return response.json()
         except ValueError as error:
             raise UnknownOutcomeError(f"{self.name} answers what is no JSON") from error
+
+    def _compare_clocks(self, response: httpx.Response) -> None:
+        try:
+            said = parsedate_to_datetime(response.headers.get("Date", ""))
+            self.clock_ahead = said.astimezone(UTC) - datetime.now(UTC)
+        except (TypeError, ValueError):
+            pass  # it does not say: its clock is taken for right
 
 
 _ELSE = "if it happens again, report it with the time"

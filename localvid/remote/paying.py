@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 
 OUTPUTS_KEPT = timedelta(hours=1)
 """A host keeps inputs and outputs so long; what is older cannot be matched."""
-_CLOCKS_APART = timedelta(minutes=5)
-"""How far this machine's clock may be ahead of the host's."""
+_MARGIN = timedelta(minutes=5)
+"""A host is asked for what it made since so long before the intent."""
 _MAX_UNKNOWN = 3
 """Calls that were lost on their way before the clip is given up."""
 _LONGEST_RUN_SECONDS = 3600.0
@@ -175,7 +175,7 @@ class _Purchase:
         while True:
             last_look = datetime.now(UTC) >= grace_ends
             self._say(f"looking for the shot at {self._host.name}")
-            since = call.created_at - _CLOCKS_APART
+            since = call.created_at - _MARGIN
             found = self._host.created_since(since, call.inputs, self._on_progress)
             if found.certain:
                 return self._adopted(call, found.certain)

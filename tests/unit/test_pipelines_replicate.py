@@ -257,6 +257,16 @@ def test_an_intent_that_was_sent_is_found_over_several_pages(
     assert [call.run_id for call in calls.calls] == [own.id]
 
 
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_clocks_that_disagree_hide_nothing(
+    model: VideoModel, server: ReplicateServer, clip_request: VideoRequest, hours: int
+) -> None:
+    server.clock_ahead = timedelta(hours=hours)
+    server.create_faults = ["drop created"]
+    model.generate(clip_request)
+    assert len(server.creations()) == 1
+
+
 def test_an_intent_that_never_left_is_sent_after_the_grace_period(
     model: VideoModel, server: ReplicateServer, calls: CallList, clip_request: VideoRequest
 ) -> None:
