@@ -126,14 +126,20 @@ class Sending:
         self._bar.done(cached=True)
 
     def _say_what_is_sent(self, plan: FilmPlan, indexes: Sequence[int]) -> None:
-        host = self._model(plan, indexes[0]).manifest.host
-        own = [index + 1 for index in indexes if _is_users_image(plan.shots[index])]
+        """What goes to the host, whose image it is and what it costs; not again what was sent before."""
+        manifest = self._model(plan, indexes[0]).manifest
+        new = [index for index in indexes if not self._store.has_open_call(plan.shots[index].clip.key)]
+        if not new or manifest.price is None:
+            return
+        own = [index + 1 for index in new if _is_users_image(plan.shots[index])]
         whose = ""
         if own:
-            of = _numbers(own) if len(indexes) > 1 else "this shot"
+            of = _numbers(own) if len(new) > 1 else "this shot"
             whose = f"; that of {of} is an image of yours, cropped to the frame and without its metadata"
+        clips = "the clip costs" if len(new) == 1 else f"{len(new)} clips cost"
         self._bar.keep_notice(
-            f"the first frame of {_numbers([index + 1 for index in indexes])} is uploaded to {host}{whose}"
+            f"the first frame of {_numbers([index + 1 for index in new])} is uploaded to {manifest.host}, "
+            f"where {clips} about {usd(len(new) * manifest.price.usd_per_clip)}{whose}"
         )
 
     def _say_what_it_cost(self, plan: FilmPlan, indexes: Sequence[int]) -> None:

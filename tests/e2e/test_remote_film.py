@@ -104,7 +104,9 @@ def test_a_film_whose_shots_a_host_makes(
     assert job.cost_usd == pytest.approx(3 * 40 * 0.0014)
     assert sorted(server.deleted_files) == sorted(server.files)
     assert [notice for notice in notices if "costs about $0.20 for 3 clips" in notice]
-    assert "the first frame of shots 1 to 3 is uploaded to replicate" in notices
+    assert (
+        "the first frame of shots 1 to 3 is uploaded to replicate, where 3 clips cost about $0.20" in notices
+    )
     assert "replicate:svd-xt made shots 1 to 3, for about $0.17" in notices
     assert [model.id for model in record_of(job).models] == ["local:animatic-still", "replicate:svd-xt"]
 
@@ -260,8 +262,8 @@ def test_the_upload_of_the_users_own_image_is_said(
     )
 
     assert (
-        "the first frame of shots 1 and 2 is uploaded to replicate; that of shot 1 is an image of yours, "
-        "cropped to the frame and without its metadata"
+        "the first frame of shots 1 and 2 is uploaded to replicate, where 2 clips cost about $0.13; that of "
+        "shot 1 is an image of yours, cropped to the frame and without its metadata"
     ) in job.notices
     assert not any(b"where I live" in request.body for request in server.requests)
 
@@ -314,6 +316,8 @@ def test_only_the_shot_that_failed_here_is_sent_and_the_film_does_not_show_it(
     assert not record.options.allow_remote and record.options.fallback is None
     because = "shot 2: replicate:svd-xt makes it, because the GPU's memory does not suffice"
     assert because in job.notices
+    sent = "the first frame of shot 2 is uploaded to replicate, where the clip costs about $0.067"
+    assert sent in job.notices
     # All clips are of one encoding: a cut copies their packets.
     clips = [
         local_svd.store.find(step.key) for step in local_svd.store.steps_of(job.id) if step.kind == "clip"
@@ -472,10 +476,13 @@ def test_black_frames_from_the_host_fail_and_are_not_paid_for_again(
 # --- twenty shots ------------------------------------------------------------------------------------
 
 
-def test_four_shots_are_in_flight(orchestrator: VideoOrchestrator, server: ReplicateServer) -> None:
+def test_four_shots_are_in_flight(
+    orchestrator: VideoOrchestrator, server: ReplicateServer, tmp_path: Path
+) -> None:
     server.queue_seconds, server.run_seconds = 0.1, 0.4
     shots = tuple(Shot(description=f"shot number {number}", seed=number) for number in range(20))
-    options = SMALL.model_copy(update={"max_cost_usd": 5.0})
+    Image.fromarray(np.arange(64 * 64 * 3).reshape(64, 64, 3).astype(np.uint8)).save(tmp_path / "first.png")
+    options = SMALL.model_copy(update={"max_cost_usd": 5.0, "reference_image": tmp_path / "first.png"})
     job = orchestrator.create_job(storyboard=Storyboard(shots=shots), options=options)
     most = 0
 
