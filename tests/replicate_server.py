@@ -6,8 +6,9 @@ the clock. A clip is the uploaded picture, moving to the left, with a pattern th
 
 Faults are words in lists, of which each request of that kind takes the first:
 
-- `create_faults`: "429", "429 after 2", "429 words", a status such as "500", "500 created" (it is created all
-  the same), "drop", "drop created", "hang", "hang created" (no answer until `let_go`), "garbage created"
+- `create_faults`: "429", "429 after 2", "429 after date", "429 words"; a status such as "500", or "500 created"
+  (it is created all the same); "drop", "drop created"; "hang", "hang created" (no answer until `let_go`);
+  "garbage created"
 - `get_faults`, `list_faults`, `upload_faults`: "429", "500", "drop", "hang", "404"
 - `output_faults`: "404", "500", "drop", "truncated", "huge", "endless", "html", "damaged", "redirect URL"
 """
@@ -26,6 +27,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -413,6 +415,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _too_many(self, fault: str) -> None:
         words = "Request was throttled. Your rate limit resets in ~1s." if "words" in fault else "Throttled."
         after = fault.partition("after ")[2]
+        if after == "date":
+            after = formatdate(time.time() + 1, usegmt=True)
         self._problem(429, "Too many requests", words, {"Retry-After": after} if after else {})
 
     def _drop(self) -> None:

@@ -50,7 +50,7 @@ class Host(Protocol):
     NotAvailableError where it refuses the user, and whatever `on_progress` raises."""
 
     name: str
-    """As people know it: "Replicate"."""
+    """As people know it, with its capitals."""
 
     def upload(self, image: bytes, on_progress: OnProgress) -> str:
         """Put a PNG where the model can read it, and return where; costs nothing, so it may be repeated."""

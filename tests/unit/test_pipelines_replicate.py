@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -100,6 +101,7 @@ def clip_request(tmp_path: Path) -> VideoRequest:
         ([], [MADE], 1),
         (["429"], [NOT_CREATED, MADE], 2),
         (["429 after 1"], [NOT_CREATED, MADE], 2),
+        (["429 after date"], [NOT_CREATED, MADE], 2),
         (["429 words"], [NOT_CREATED, MADE], 2),
         (["500"], [NOT_CREATED, MADE], 2),
         (["503"], [NOT_CREATED, MADE], 2),
@@ -577,6 +579,14 @@ def test_a_frame_of_another_size_and_a_speed_that_cannot_be_told_are_refused(
     with pytest.raises(CapabilityError, match="conditioning_fps 5 is outside 6 to 31"):
         model.generate(clip_request.model_copy(update={"sampling": slow}))
     assert server.requests == []
+
+
+def test_no_other_module_speaks_this_hosts_words() -> None:
+    """Another host is one file, because this one's words are in one file."""
+    package = Path(registry.__file__).parents[1]
+    words = re.compile(r"\"predictions|replicate\.delivery|input_image|cond_aug|video_length|Cancel-After")
+    speaking = {path.name for path in package.rglob("*.py") if words.search(path.read_text(encoding="utf-8"))}
+    assert speaking == {"replicate.py"}
 
 
 def test_a_remote_model_cannot_be_opened_without_rows() -> None:
