@@ -6,9 +6,9 @@ the clock. A clip is the uploaded picture, moving to the left, with a pattern th
 
 Faults are words in lists, of which each request of that kind takes the first:
 
-- `create_faults`: "429", "429 after 2", "429 after date", "429 words"; a status such as "500", or "500 created"
-  (it is created all the same); "drop", "drop created"; "hang", "hang created" (no answer until `let_go`);
-  "garbage created"
+- `create_faults`: "429", "429 after 2", "429 after date", "429 words"; a status such as "500", or
+  "500 created" (it is created all the same); "drop", "drop created"; "hang", "hang created" (no answer until
+  `let_go`); "garbage created"
 - `get_faults`, `list_faults`, `upload_faults`: "429", "500", "drop", "hang", "404"
 - `output_faults`: "404", "500", "drop", "truncated", "huge", "endless", "html", "damaged", "redirect URL"
 """
