@@ -20,10 +20,8 @@ from localvid.errors import InvalidSettingsError
 from localvid.schemas import Frozen, explain
 
 _PREFIX = "LOCALVID_"
-_OF_OTHERS = ("HF_TOKEN", "REPLICATE_API_TOKEN", "REPLICATE_BASE_URL")
-"""Variables that other programs read too; with the prefix they are localvid's alone, and win."""
-SECRETS = frozenset({"hf_token", "replicate_api_token"})
-"""Settings that no process but this one is given."""
+_HOSTS = (("replicate_base_url", "replicate_api_token"),)
+"""Address and token of each host of remote models."""
 
 
 class Settings(Frozen):
@@ -58,9 +56,8 @@ class Settings(Frozen):
     clip_prices_usd: dict[str, float] = Field(default_factory=dict)
     """Model id → what a clip costs, in place of the manifest's price."""
     replicate_api_token: SecretStr | None = None
-    """`REPLICATE_API_TOKEN` serves too."""
+    """`REPLICATE_API_TOKEN` and `REPLICATE_BASE_URL` serve, together, where neither setting is given."""
     replicate_base_url: str = "https://api.replicate.com/v1"
-    """`REPLICATE_BASE_URL` serves too."""
     remote_in_flight: int = Field(default=4, ge=1, le=64)
     """Most shots that a host is asked for at once."""
     remote_poll_seconds: float = Field(default=1.0, gt=0, le=60)
@@ -111,10 +108,11 @@ def load_settings(**flags: Any) -> Settings:
     dotenv = _read_dotenv(Path(".env"))
     merged.update(_from_variables(dotenv, ".env"))
     merged.update(_from_variables(os.environ, "the environment"))
-    for variable in _OF_OTHERS:
-        value = os.environ.get(variable) or dotenv.get(variable)
-        if value and not (os.environ.get(_PREFIX + variable) or dotenv.get(_PREFIX + variable)):
-            merged[variable.lower()] = value
+    token = os.environ.get("HF_TOKEN") or dotenv.get("HF_TOKEN")
+    if token and not (os.environ.get(f"{_PREFIX}HF_TOKEN") or dotenv.get(f"{_PREFIX}HF_TOKEN")):
+        merged["hf_token"] = token
+    for names in _HOSTS:
+        merged.update(_hosts_account(names, merged, dotenv))
     merged.update({name: value for name, value in flags.items() if value is not None})
     try:
         return Settings.model_validate(merged)
@@ -186,6 +184,22 @@ def _from_variables(variables: Mapping[str, str], origin: str) -> dict[str, Any]
         _known(name, origin, shown=variable)
         found[name] = _mapping(text, variable) if name in _MAPPINGS else text
     return found
+
+
+def _hosts_account(
+    names: tuple[str, str], settings: Mapping[str, Any], dotenv: Mapping[str, str]
+) -> dict[str, str]:
+    """A host's address and token out of the variables that other programs read too.
+
+    They are taken as a pair, from one place, and only where localvid's own settings name neither: a token
+    that was set for one address must not be sent to another, which a folder's file names.
+    """
+    if any(settings.get(name) for name in names):
+        return {}
+    for place in (os.environ, dotenv):
+        if found := {name: place[name.upper()] for name in names if place.get(name.upper())}:
+            return found
+    return {}
 
 
 _MAPPINGS = {"model_paths": '{"local:svd-xt": "/data/svd-xt"}', "clip_prices_usd": '{"replicate:svd": 0.05}'}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from localvid import memory
-from localvid.config import SECRETS, Settings
+from localvid.config import Settings
 from localvid.errors import DeviceFailedError, LocalvidError, ModelProcessError
 from localvid.host import ChildHost
 from localvid.pipelines.base import KeyframePainter, VideoModel
@@ -37,6 +37,8 @@ _CHECK_SECONDS = 300.0
 _STOP_SECONDS = 10.0
 """Most that a stop waits for the end of a step, so that the loaded networks are kept; then the process is
 killed."""
+_KEPT_HERE = {"hf_token", "replicate_base_url", "replicate_api_token"}
+"""Settings of downloads and of hosts, neither of which is spoken to there."""
 _ENVIRONMENT = {"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}
 """Less fragmentation: slices of changing size leave gaps that whole segments cannot use."""
 _CRASH_HINT = "`localvid doctor` checks the driver and what is installed; LOCALVID_DEVICE=cpu needs no GPU"
@@ -50,8 +52,7 @@ class ModelProcess:
             target,
             {
                 "info": info.model_dump(mode="json"),
-                # Tokens are for downloads and hosts, which are not spoken to there.
-                "settings": settings.model_dump(mode="json", exclude=set(SECRETS)),
+                "settings": settings.model_dump(mode="json", exclude=_KEPT_HERE),
             },
             name=f"the process of {info.manifest.id}",
             silence_seconds=_SILENCE_SECONDS,

@@ -90,6 +90,22 @@ def test_the_shells_token_wins_over_the_file(empty_folder: Path, monkeypatch: py
     assert settings.hf_token.get_secret_value() == "hf_shell"
 
 
+def test_a_hosts_token_goes_with_its_address(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPLICATE_API_TOKEN", "r8_canary")
+    settings = load_settings()
+    assert settings.replicate_api_token is not None
+    assert settings.replicate_api_token.get_secret_value() == "r8_canary"
+    assert settings.replicate_base_url == "https://api.replicate.com/v1"
+    assert "r8_canary" not in repr(settings) + str(settings) + settings.model_dump_json()
+
+    (empty_folder / ".env").write_text("REPLICATE_BASE_URL=https://elsewhere.example/v1")
+    assert load_settings().replicate_base_url == "https://api.replicate.com/v1"
+    (empty_folder / "localvid.toml").write_text('replicate_base_url = "https://elsewhere.example/v1"')
+    assert load_settings().replicate_api_token is None
+    monkeypatch.setenv("LOCALVID_REPLICATE_API_TOKEN", "r8_of_elsewhere")
+    assert load_settings().replicate_api_token is not None
+
+
 def test_a_dotenv_that_is_not_text_is_one_line(empty_folder: Path) -> None:
     (empty_folder / ".env").write_bytes(b"\xff\xfe=\xff")
     with pytest.raises(InvalidSettingsError, match="cannot be read"):
