@@ -186,6 +186,7 @@ def _fallback_model(
     asked = options.fallback or settings.fallback
     if asked is None:
         return None
+    of_this_job = options.fallback is not None
     if video.manifest.is_remote:
         notice(f"{asked} is not needed as a fallback: {video.manifest.id} makes all clips")
         return None
@@ -195,6 +196,9 @@ def _fallback_model(
             f"{info.manifest.id} is no fallback: it runs on this machine too",
             hint="name a remote model: --fallback replicate:svd-xt",
         )
+    if not info.available and not of_this_job:
+        notice(f"{info.manifest.id} does not stand in for shots that cannot be made here: {info.reason}")
+        return None
     registry.require(info)
     return info
 

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from localvid import __version__, intake, registry
 from localvid.config import Settings, load_settings
 from localvid.errors import (
+    CapabilityError,
     InvalidRequestError,
     JobCancelledError,
     JobInterruptedError,
@@ -114,14 +115,14 @@ class VideoOrchestrator:
         """
         options = intake.with_max_shots(options, max_shots)
         prompt, seed = intake.checked_prompt(prompt, storyboard), intake.checked_seed(seed)
+        asked_fallback = options.fallback is not None
         storyboard, options = self._settle(storyboard, options, keep=self.store.keep_image)
+        options = self._with_fallback_that_can(storyboard, options, prompt, must=asked_fallback)
         if storyboard is not None:
             # Without a seed of its own a storyboard means the same film each time it is rendered.
             seed = 0 if seed is None else seed
             storyboard = assign_seeds(storyboard, seed)
         self._plan_ahead(storyboard, options, prompt)
-        if options.fallback is not None:
-            self._plan_ahead(storyboard, options, prompt, sent=_ALL)  # what it cannot do is refused now
         if seed is None:
             seed = secrets.randbelow(MAX_SEED + 1)
         return self.store.create_job(prompt=prompt, options=options, seed=seed, storyboard=storyboard)
@@ -190,7 +191,9 @@ class VideoOrchestrator:
         Raises as `create_job` does.
         """
         prompt, seed = intake.checked_prompt(prompt, storyboard), intake.checked_seed(seed)
+        asked_fallback = options.fallback is not None
         storyboard, options = self._settle(storyboard, options, keep=lambda path: path)
+        options = self._with_fallback_that_can(storyboard, options, prompt, must=asked_fallback)
         planned = assign_seeds(storyboard or ANY_STORYBOARD, seed or 0)
         plan = self.plan(planned, options, prompt=prompt)
         return options, plan if storyboard else None
@@ -371,6 +374,22 @@ class VideoOrchestrator:
         return (
             self.settings.model_copy(update={"allow_remote": True}) if options.allow_remote else self.settings
         )
+
+    def _with_fallback_that_can(
+        self, storyboard: Storyboard | None, options: FilmOptions, prompt: str, *, must: bool
+    ) -> FilmOptions:
+        """The options without a fallback that could not make these shots; one that `must` is refused."""
+        if options.fallback is None:
+            return options
+        try:
+            self._plan_ahead(storyboard, options, prompt, sent=_ALL)
+        except CapabilityError as error:
+            if must:
+                raise
+            self._notice(f"{options.fallback} does not stand in for shots of this film: {error.message}")
+            registry.require(registry.get_model(options.model, self.settings, ModelKind.VIDEO))
+            return options.model_copy(update={"fallback": None})
+        return options
 
     def _painter(self, options: FilmOptions) -> ModelInfo | None:
         if options.keyframe_model in ("auto", intake.NONE):

@@ -389,6 +389,25 @@ def test_a_fallback_that_cannot_match_or_runs_here_is_refused(
     assert server.requests == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "nothing is sent there without your leave"),
+        ({"allow_remote": True}, "num_frames 48 is outside 2 to 25"),
+    ],
+)
+def test_a_fallback_of_the_settings_stands_in_only_where_it_can(
+    settings: Settings, server: ReplicateServer, notices: list[str], changes: dict[str, object], said: str
+) -> None:
+    settings = settings.model_copy(update={"fallback": "replicate:svd-xt", **changes})
+    options = FilmOptions(model="local:animatic", width=64, height=64, num_frames=48)
+    with VideoOrchestrator(settings, on_notice=notices.append) as orchestrator:
+        assert orchestrator.create_job(storyboard=BOARD, options=options).options.fallback is None
+        assert orchestrator.preview(BOARD, options)[0].fallback is None
+    assert [notice for notice in notices if said in notice and "does not stand in" in notice]
+    assert server.requests == []
+
+
 # --- faults ------------------------------------------------------------------------------------------
 
 
