@@ -20,7 +20,14 @@ from localvid.errors import InvalidSettingsError
 from localvid.schemas import Frozen, explain
 
 _PREFIX = "LOCALVID_"
-_PROVIDERS = ("openai", "anthropic")
+_ACCOUNTS = (
+    ("openai_base_url", "openai_api_key"),
+    ("anthropic_base_url", "anthropic_api_key"),
+    ("replicate_base_url", "replicate_api_token"),
+)
+"""Address and key of each server that other programs know by the same variables."""
+_MAPPINGS = {"model_paths": '{"local:svd-xt": "/data/svd-xt"}', "clip_prices_usd": '{"replicate:svd": 0.05}'}
+"""Settings that stand in a variable as JSON, with an example each."""
 
 
 class Settings(Frozen):
@@ -44,7 +51,28 @@ class Settings(Frozen):
     hf_token: SecretStr | None = None
     """For gated models; `HF_TOKEN` serves too."""
     offline: bool = False
-    """Refuse every download."""
+    """Refuse every download, and every host."""
+    allow_remote: bool = False
+    """The user's leave to send first frames to a host, and to pay for clips."""
+    fallback: str | None = None
+    """A remote model for the shots that cannot run here, or failed here."""
+    max_cost_usd: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    """Most that one job may spend on hosts."""
+    max_cost_usd_per_month: float = Field(default=10.0, ge=0, allow_inf_nan=False)
+    """Most that this workspace may spend on hosts in a calendar month, in UTC."""
+    clip_prices_usd: dict[str, float] = Field(default_factory=dict)
+    """Model id → what a clip costs, in place of the manifest's price."""
+    replicate_api_token: SecretStr | None = None
+    """`REPLICATE_API_TOKEN` and `REPLICATE_BASE_URL` serve, together, where neither setting is given."""
+    replicate_base_url: str = "https://api.replicate.com/v1"
+    remote_in_flight: int = Field(default=4, ge=1, le=64)
+    """Most shots that a host is asked for at once."""
+    remote_poll_seconds: float = Field(default=1.0, gt=0, le=60)
+    """A host is asked how far it is this long after it was asked first, and then less and less often."""
+    remote_grace_seconds: float = Field(default=60.0, gt=0, le=1800)
+    """What a host does not list so long after it was sent was not created."""
+    remote_timeout_seconds: float = Field(default=30.0, gt=0, le=600)
+    """An answer of a host is waited for so long."""
     llm_context_tokens: int = Field(default=4096, ge=512, le=131_072)
     llm_gpu_layers: int = Field(default=-1, ge=-1)
     """-1: all that fit, where llama.cpp was built with CUDA."""
@@ -73,6 +101,10 @@ class Settings(Frozen):
     min_free_gib: float = Field(default=1.0, ge=0)
     """A step is not started with less free space in the workspace."""
 
+    def token_of(self, host: str) -> SecretStr | None:
+        """The token for a remote model's host, as `ModelManifest.host` names it."""
+        return {"replicate": self.replicate_api_token}.get(host)
+
     @field_validator("workspace", "hub_cache", mode="after")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
@@ -94,8 +126,8 @@ def load_settings(**flags: Any) -> Settings:
     token = os.environ.get("HF_TOKEN") or dotenv.get("HF_TOKEN")
     if token and not (os.environ.get(f"{_PREFIX}HF_TOKEN") or dotenv.get(f"{_PREFIX}HF_TOKEN")):
         merged["hf_token"] = token
-    for provider in _PROVIDERS:
-        merged.update(_shared_account(provider, merged, dotenv))
+    for names in _ACCOUNTS:
+        merged.update(_shared_account(names, merged, dotenv))
     merged.update({name: value for name, value in flags.items() if value is not None})
     try:
         return Settings.model_validate(merged)
@@ -165,17 +197,18 @@ def _from_variables(variables: Mapping[str, str], origin: str) -> dict[str, Any]
             continue
         name = variable.removeprefix(_PREFIX).lower()
         _known(name, origin, shown=variable)
-        found[name] = _mapping(text, variable) if name == "model_paths" else text
+        found[name] = _mapping(text, variable) if name in _MAPPINGS else text
     return found
 
 
-def _shared_account(provider: str, settings: Mapping[str, Any], dotenv: Mapping[str, str]) -> dict[str, str]:
-    """A provider's address and key out of the variables that other programs read too.
+def _shared_account(
+    names: tuple[str, str], settings: Mapping[str, Any], dotenv: Mapping[str, str]
+) -> dict[str, str]:
+    """A server's address and key out of the variables that other programs read too.
 
     They are taken as a pair, from one place, and only where localvid's own settings name neither: a key
-    that was set for one address must not be sent to another.
+    that was set for one address must not be sent to another, which a folder's file names.
     """
-    names = (f"{provider}_base_url", f"{provider}_api_key")
     if any(settings.get(name) for name in names):
         return {}
     for place in (os.environ, dotenv):
@@ -184,13 +217,14 @@ def _shared_account(provider: str, settings: Mapping[str, Any], dotenv: Mapping[
     return {}
 
 
-def _mapping(text: str, variable: str) -> dict[str, Path]:
+def _mapping(text: str, variable: str) -> dict[str, Any]:
     """A mapping stands in a variable as JSON."""
     try:
-        return TypeAdapter(dict[str, Path]).validate_json(text)
+        return TypeAdapter(dict[str, Any]).validate_json(text)
     except ValidationError as error:
+        example = _MAPPINGS[variable.removeprefix(_PREFIX).lower()]
         raise InvalidSettingsError(
-            f"{variable} is not a JSON object of paths", hint='for example {"local:svd-xt": "/data/svd-xt"}'
+            f"{variable} is not a JSON object", hint=f"for example {example}"
         ) from error
 
 

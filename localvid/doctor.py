@@ -21,7 +21,7 @@ from localvid.errors import LocalvidError, WorkspaceError
 from localvid.gpu import Cuda, detect_cuda
 from localvid.hub_cache import cache_folder, has_token
 from localvid.registry import install_command, is_installed, size_text
-from localvid.schemas import Frozen
+from localvid.schemas import Frozen, usd
 
 _ENCODERS = {"libx264": "mp4", "libvpx-vp9": "webm", "gif": "gif"}
 _ALWAYS = ("av", "numpy", "pillow", "pydantic", "sqlalchemy", "typer", "huggingface-hub")
@@ -63,6 +63,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         *_models(settings),
         _configuration(),
         _hub(settings),
+        _remote(settings),
     ]
 
 
@@ -263,6 +264,16 @@ def _hub(settings: Settings) -> Finding:
     token = "a token is set" if has_token(settings) else "no token (only gated models need one)"
     reach = "offline" if settings.offline else settings.hub_endpoint or "huggingface.co"
     return Finding(name="hub", level=Level.OK, detail=f"{reach}, {token}")
+
+
+def _remote(settings: Settings) -> Finding:
+    """Whether anything may be sent to a host of remote models; nothing is asked of it here."""
+    token = "a token for replicate is set" if settings.replicate_api_token else "no token for replicate"
+    if settings.offline or not settings.allow_remote:
+        why = "offline" if settings.offline else "without --allow-remote"
+        return Finding(name="remote models", level=Level.OK, detail=f"nothing is sent {why}; {token}")
+    limits = f"{usd(settings.max_cost_usd)} a job, {usd(settings.max_cost_usd_per_month)} a month"
+    return Finding(name="remote models", level=Level.OK, detail=f"allowed, at most {limits}; {token}")
 
 
 def _version(distribution: str) -> str:

@@ -9,11 +9,14 @@ LocalvidError
 │   ├── CapabilityError            what the chosen model cannot do
 │   └── JobNotFoundError           no such job in this workspace
 ├── NotAvailableError              cannot run here: no GPU, weights, token, package  exit code 3
+│   └── SpendLimitError            the next clip would cost more than was allowed
 ├── StepFailedError                a step was tried and failed                       exit code 1
 │   ├── StoryboardFailedError      the writer gave nothing usable
 │   ├── GenerationFailedError      a model made no valid clip or keyframe
 │   │   └── DeviceFailedError      the GPU failed; this process can use it no more
 │   ├── OutOfMemoryError           the device's memory did not suffice
+│   ├── HostFailedError            a remote host refused, failed or did not answer
+│   ├── NeedsConfirmationError     it may be paid for already: the user decides whether to pay again
 │   └── DownloadFailedError        a model's file did not arrive whole
 ├── ModelProcessError              a model's own process died, hung or could not start
 ├── WorkspaceError                 the workspace cannot be read or written
@@ -85,6 +88,10 @@ class NotAvailableError(LocalvidError):
     exit_code = 3
 
 
+class SpendLimitError(NotAvailableError):
+    """The next clip would cost more than the user allowed for the job or for the month."""
+
+
 class StepFailedError(LocalvidError):
     """A step was tried and failed; what earlier steps made is kept."""
 
@@ -105,6 +112,16 @@ class DeviceFailedError(GenerationFailedError):
 
 class OutOfMemoryError(StepFailedError):
     """The device's memory did not suffice."""
+
+
+class HostFailedError(StepFailedError):
+    """A remote host refused, failed or did not answer; what it has made already is not paid for again."""
+
+
+class NeedsConfirmationError(StepFailedError):
+    """A call may have been paid for and its result is out of reach: only the user may have it repeated."""
+
+    retryable = False
 
 
 class DownloadFailedError(StepFailedError):

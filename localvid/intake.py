@@ -131,8 +131,19 @@ def settle_options(
         changes["output"] = output = options.output.expanduser().absolute()
         containers.output_format(output)
         check_output(output)
-    video = chosen(registry.choose_video_model(settings, options.model), notice)
+    choice = registry.choose_video_model(settings, options.model)
+    fallback = _fallback_model(options, choice.info, settings, notice=notice)
+    video = chosen(choice, notice) if fallback is None else choice.info
+    if fallback is not None and not video.available:
+        notice(
+            f"{video.manifest.id} does not run here: {video.reason}; {fallback.manifest.id} makes the clips"
+        )
     changes["model"] = video.manifest.id
+    changes["fallback"] = fallback.manifest.id if fallback else None
+    if fallback is not None or video.manifest.is_remote:
+        changes["allow_remote"] = True  # or it would not be available: the leave is the job's from now on
+        if options.max_cost_usd is None:
+            changes["max_cost_usd"] = settings.max_cost_usd
     if storyboard is None:
         changes["max_shots"] = num_shots(options, video.manifest)
         changes["llm"] = _llm_name(chosen(registry.choose_writer(settings, options.llm), notice), settings)
@@ -176,6 +187,30 @@ def named_images(storyboard: Storyboard | None, options: FilmOptions) -> Iterabl
     shots = storyboard.shots if storyboard else ()
     named = (options.reference_image, *(shot.reference_image for shot in shots))
     return dict.fromkeys(path for path in named if path is not None)
+
+
+def _fallback_model(
+    options: FilmOptions, video: ModelInfo, settings: Settings, *, notice: Callable[[str], None]
+) -> ModelInfo | None:
+    """The remote model for shots that cannot be made here, which must be allowed; None if none is wanted."""
+    asked = options.fallback or settings.fallback
+    if asked is None:
+        return None
+    of_this_job = options.fallback is not None
+    if video.manifest.is_remote:
+        notice(f"{asked} is not needed as a fallback: {video.manifest.id} makes all clips")
+        return None
+    info = registry.get_model(asked, settings, ModelKind.VIDEO)
+    if not info.manifest.is_remote:
+        raise InvalidRequestError(
+            f"{info.manifest.id} is no fallback: it runs on this machine too",
+            hint="name a remote model: --fallback replicate:svd-xt",
+        )
+    if not info.available and not of_this_job:
+        notice(f"{info.manifest.id} does not stand in for shots that cannot be made here: {info.reason}")
+        return None
+    registry.require(info)
+    return info
 
 
 def _keyframe_model(

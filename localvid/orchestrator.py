@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from localvid import __version__, intake, registry
 from localvid.config import Settings, load_settings
 from localvid.errors import (
+    CapabilityError,
     InvalidRequestError,
     JobCancelledError,
     JobInterruptedError,
@@ -32,6 +33,7 @@ from localvid.planning import FilmPlan, Step, assign_seeds, plan_film
 from localvid.reporting import shot_of_notice
 from localvid.schemas import (
     MAX_SEED,
+    MAX_STORYBOARD_SHOTS,
     FilmOptions,
     ModelInfo,
     ModelKind,
@@ -48,6 +50,8 @@ from localvid.stages import ANY_STORYBOARD, UNWRITTEN, FilmRun
 from localvid.store import IMAGES, JobLease, Store
 
 logger = logging.getLogger(__name__)
+
+_ALL = frozenset(range(MAX_STORYBOARD_SHOTS))
 
 ProgressCallback = Callable[[str, float, int | None], None]
 """The simple form of progress: what is done, percent of the whole film, the shot (from 1) or None."""
@@ -112,7 +116,9 @@ class VideoOrchestrator:
         """
         options = intake.with_max_shots(options, max_shots)
         prompt, seed = intake.checked_prompt(prompt, storyboard), intake.checked_seed(seed)
+        asked_fallback = options.fallback is not None
         storyboard, options = self._settle(storyboard, options, keep=self.store.keep_image)
+        options = self._with_fallback_that_can(storyboard, options, prompt, must=asked_fallback)
         if storyboard is not None:
             # Without a seed of its own a storyboard means the same film each time it is rendered.
             seed = 0 if seed is None else seed
@@ -122,11 +128,25 @@ class VideoOrchestrator:
             seed = secrets.randbelow(MAX_SEED + 1)
         return self.store.create_job(prompt=prompt, options=options, seed=seed, storyboard=storyboard)
 
-    def plan(self, storyboard: Storyboard, options: FilmOptions, *, prompt: str = "") -> FilmPlan:
-        """Every step of a film, without running any. Raises as `create_job` does."""
-        video = registry.get_model(options.model, self.settings, ModelKind.VIDEO)
+    def plan(
+        self,
+        storyboard: Storyboard,
+        options: FilmOptions,
+        *,
+        prompt: str = "",
+        sent: frozenset[int] = frozenset(),
+    ) -> FilmPlan:
+        """Every step of a film, without running any; shots in `sent` (from 0) are made by the fallback.
+
+        Raises as `create_job` does.
+        """
+        settings = self._allowed(options)
+        video = registry.get_model(options.model, settings, ModelKind.VIDEO)
+        fallback = None
+        if sent and options.fallback is not None:
+            fallback = registry.get_model(options.fallback, settings, ModelKind.VIDEO).manifest
         painter = self._painter(options)
-        writer = intake.storyboard_model(storyboard, options, self.settings)
+        writer = intake.storyboard_model(storyboard, options, settings)
         return plan_film(
             assign_seeds(storyboard, 0),
             options,
@@ -136,19 +156,28 @@ class VideoOrchestrator:
             writer=writer.manifest if writer else None,
             image_digests=intake.image_digests(storyboard, options),
             version=__version__,
+            fallback=fallback,
+            sent=sent & frozenset(range(len(storyboard.shots))),
         )
 
-    def plan_unwritten(self, options: FilmOptions) -> FilmPlan:
+    def plan_unwritten(self, options: FilmOptions, *, sent: frozenset[int] = frozenset()) -> FilmPlan:
         """Every step of a film whose words are not written yet; `options` are those of a job."""
         storyboard = Storyboard(shots=(UNWRITTEN,) * options.max_shots)
         video = registry.get_model(options.model, self.settings, ModelKind.VIDEO)
-        return self.plan(intake.as_long_as_asked(storyboard, options, video.manifest), options)
+        return self.plan(intake.as_long_as_asked(storyboard, options, video.manifest), options, sent=sent)
 
-    def _plan_ahead(self, storyboard: Storyboard | None, options: FilmOptions, prompt: str) -> FilmPlan:
+    def _plan_ahead(
+        self,
+        storyboard: Storyboard | None,
+        options: FilmOptions,
+        prompt: str,
+        *,
+        sent: frozenset[int] = frozenset(),
+    ) -> FilmPlan:
         """The plan; None for a storyboard that is not written: of shots as long as they will be."""
         if storyboard is None and options.duration_seconds is not None:
-            return self.plan_unwritten(options)
-        return self.plan(storyboard or ANY_STORYBOARD, options, prompt=prompt)
+            return self.plan_unwritten(options, sent=sent)
+        return self.plan(storyboard or ANY_STORYBOARD, options, prompt=prompt, sent=sent)
 
     def preview(
         self,
@@ -163,7 +192,9 @@ class VideoOrchestrator:
         Raises as `create_job` does.
         """
         prompt, seed = intake.checked_prompt(prompt, storyboard), intake.checked_seed(seed)
+        asked_fallback = options.fallback is not None
         storyboard, options = self._settle(storyboard, options, keep=lambda path: path)
+        options = self._with_fallback_that_can(storyboard, options, prompt, must=asked_fallback)
         planned = assign_seeds(storyboard or ANY_STORYBOARD, seed or 0)
         plan = self.plan(planned, options, prompt=prompt)
         return options, plan if storyboard else None
@@ -212,11 +243,37 @@ class VideoOrchestrator:
         self,
         job_id: str,
         *,
+        confirm: bool = False,
         progress_callback: ProgressCallback | None = None,
         on_progress: OnProgress = ignore_progress,
     ) -> VideoJob:
-        """Go on with a job that was interrupted, cancelled or failed: what is finished is not made again."""
+        """Go on with a job that was interrupted, cancelled or failed: what is finished is not made again.
+
+        With `confirm`, clips that may be paid for already and are out of reach are paid for again.
+        """
+        if confirm:
+            self.confirm_calls(job_id)
         return self.execute_job(job_id, progress_callback=progress_callback, on_progress=on_progress)
+
+    def confirm_calls(self, job_id: str) -> int:
+        """Let clips that may be paid for already, and are out of reach, be paid for again; how many."""
+        return self.store.confirm_calls(job_id)
+
+    def allow(
+        self, job_id: str, *, remote: bool | None = None, max_cost_usd: float | None = None
+    ) -> VideoJob:
+        """Give a job leave to use hosts, take it away, or set what it may spend there; None: as it is."""
+        job = self.store.get_job(job_id)
+        changes: dict[str, object] = {} if remote is None else {"allow_remote": remote}
+        if max_cost_usd is not None:
+            changes["max_cost_usd"] = max_cost_usd
+        if not changes:
+            return job
+        try:
+            options = FilmOptions.model_validate({**job.options.model_dump(), **changes})
+        except ValidationError as error:
+            raise InvalidRequestError(explain(error), hint="give an amount of US dollars") from error
+        return self.store.update_job(job.id, options=options, read_as=job)
 
     def redo(
         self,
@@ -265,10 +322,12 @@ class VideoOrchestrator:
     def _run(self, lease: JobLease, on_progress: OnProgress) -> FilmRun:
         job = lease.job
         return FilmRun(
-            self.settings,
+            self._allowed(job.options),
             self.store,
             lease,
-            make_plan=lambda storyboard: self._plan_ahead(storyboard, job.options, job.prompt),
+            make_plan=lambda storyboard, sent: self._plan_ahead(
+                storyboard, job.options, job.prompt, sent=sent
+            ),
             on_progress=on_progress,
             on_notice=self._notice,
             stopped=self._stopped,
@@ -333,11 +392,34 @@ class VideoOrchestrator:
         storyboard, options = intake.settle_images(
             intake.checked_storyboard(storyboard), options, kept=self.settings.workspace / IMAGES, keep=keep
         )
-        options = intake.settle_options(options, storyboard, self.settings, notice=self._notice)
+        settings = self._allowed(options)
+        options = intake.settle_options(options, storyboard, settings, notice=self._notice)
         if storyboard is not None:
             video = registry.get_model(options.model, self.settings, ModelKind.VIDEO)
             storyboard = intake.as_long_as_asked(storyboard, options, video.manifest)
         return storyboard, options
+
+    def _allowed(self, options: FilmOptions) -> Settings:
+        """The settings, with the leave to use hosts that a job has."""
+        return (
+            self.settings.model_copy(update={"allow_remote": True}) if options.allow_remote else self.settings
+        )
+
+    def _with_fallback_that_can(
+        self, storyboard: Storyboard | None, options: FilmOptions, prompt: str, *, must: bool
+    ) -> FilmOptions:
+        """The options without a fallback that could not make these shots; one that `must` is refused."""
+        if options.fallback is None:
+            return options
+        try:
+            self._plan_ahead(storyboard, options, prompt, sent=_ALL)
+        except CapabilityError as error:
+            if must:
+                raise
+            self._notice(f"{options.fallback} does not stand in for shots of this film: {error.message}")
+            registry.require(registry.get_model(options.model, self.settings, ModelKind.VIDEO))
+            return options.model_copy(update={"fallback": None})
+        return options
 
     def _painter(self, options: FilmOptions) -> ModelInfo | None:
         if options.keyframe_model in ("auto", intake.NONE):

@@ -50,6 +50,13 @@ class FilmProgress:
     def enter(
         self, stage: Stage, step: Step, *, shot: ShotPlan | None = None, num_shots: int | None = None
     ) -> None:
+        self.switch(stage, step, shot=shot, num_shots=num_shots)
+        self.report(self._template)
+
+    def switch(
+        self, stage: Stage, step: Step, *, shot: ShotPlan | None = None, num_shots: int | None = None
+    ) -> None:
+        """The reports that follow are of this step, which may have begun before."""
         self._weight = _weight(step)
         self._template = Progress(
             step=0,
@@ -59,19 +66,25 @@ class FilmProgress:
             shot=shot.index + 1 if shot else None,
             num_shots=num_shots,
         )
-        self.report(self._template)
 
-    def report(self, progress: Progress) -> None:
-        """Pass a report on; raises JobInterruptedError or JobCancelledError where a stop was asked for."""
+    def check_stop(self) -> None:
+        """Raise JobInterruptedError or JobCancelledError where a stop was asked for."""
         job_id = self._lease.job.id
         if self._stopped.is_set():
             raise JobInterruptedError("stopped at a safe point", hint=f"localvid resume {job_id}")
         if self._lease.cancel_requested():
             raise JobCancelledError(f"job {job_id} was cancelled", hint=f"localvid resume {job_id}")
+
+    def keep_notice(self, notice: str) -> None:
+        """Tell the user, and keep it with the job."""
+        if self._lease.add_notice(notice):
+            self._on_notice(notice)
+
+    def report(self, progress: Progress) -> None:
+        """Pass a report on; raises JobInterruptedError or JobCancelledError where a stop was asked for."""
+        self.check_stop()
         if progress.notice:
-            notice = _of_shot(self._template.shot, progress.notice)
-            if self._lease.add_notice(notice):
-                self._on_notice(notice)
+            self.keep_notice(_of_shot(self._template.shot, progress.notice))
         done = self._finished + self._weight * progress.fraction
         # Never backwards, though the whole is only known once the storyboard is.
         self._overall = max(self._overall, min(1.0, done / self._total))

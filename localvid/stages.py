@@ -13,10 +13,17 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from localvid import intake, registry
+from localvid.clips import artifact, is_due, make_clip, new_file
 from localvid.config import Settings
-from localvid.errors import GenerationFailedError
+from localvid.errors import (
+    CapabilityError,
+    DeviceFailedError,
+    LocalvidError,
+    ModelProcessError,
+    NotAvailableError,
+    OutOfMemoryError,
+)
 from localvid.files import as_workspace_error, writing
-from localvid.media.check import check_clip
 from localvid.media.images import fit_image
 from localvid.media.join import join_clips
 from localvid.media.metadata import RECORD
@@ -24,8 +31,11 @@ from localvid.pipelines.base import KeyframePainter, VideoModel
 from localvid.planning import FilmPlan, ShotPlan, Step, StepKind, assign_seeds, storyboard_step
 from localvid.reporting import FilmProgress
 from localvid.schemas import ModelKind, OnProgress, Shot, Stage, Storyboard, VideoRequest
+from localvid.sending import Sending, chains
 from localvid.store import JobLease, Store
 
+_NOT_HERE = (CapabilityError, NotAvailableError, OutOfMemoryError, DeviceFailedError, ModelProcessError)
+"""What says that this machine cannot make a shot: a fallback may."""
 UNWRITTEN = Shot(description="unwritten")
 ANY_STORYBOARD = Storyboard(shots=(UNWRITTEN,))
 """Planned in place of one that is not written yet, so that options which fit no storyboard fail at once."""
@@ -34,8 +44,9 @@ ANY_STORYBOARD = Storyboard(shots=(UNWRITTEN,))
 class FilmRun:
     """One run of one job. `film` does everything and returns the finished film's path.
 
-    `make_plan` turns the storyboard (None: not written yet) into the plan, `on_notice` is told what the user
-    should know, and `stopped` asks for a stop at the next report of progress.
+    `make_plan` turns the storyboard (None: not written yet) into the plan, with the shots (from 0) that the
+    fallback makes. `on_notice` is told what the user should know, and `stopped` asks for a stop at the next
+    report of progress.
     """
 
     def __init__(
@@ -44,7 +55,7 @@ class FilmRun:
         store: Store,
         lease: JobLease,
         *,
-        make_plan: Callable[[Storyboard | None], FilmPlan],
+        make_plan: Callable[[Storyboard | None, frozenset[int]], FilmPlan],
         on_progress: OnProgress,
         on_notice: Callable[[str], None],
         stopped: threading.Event,
@@ -55,6 +66,7 @@ class FilmRun:
         self._make_plan = make_plan
         self._on_notice = on_notice
         self._bar = FilmProgress(lease, on_progress, on_notice, stopped)
+        self._sending = Sending(settings, store, lease, self._bar, on_notice=on_notice)
         self._handed_over: set[str] = set()
         """Keys of the keyframes that clips of this run gave."""
 
@@ -62,26 +74,48 @@ class FilmRun:
         """Run what is missing, stage by stage, and put the film where the user wants it."""
         self._refuse_early()
         storyboard = self._write_storyboard()
-        plan = self._make_plan(storyboard)
+        plan = self._with_what_was_sent(storyboard, self._make_plan(storyboard, frozenset()))
         for note in plan.notes:
             self._on_notice(note)
-        self._lease.set_plan([(step.key, step.kind.value, step.label) for step in plan.steps()])
+        self._record(plan)
         self._bar.expect(plan)
         if self._store.find(plan.film.key) is None:
             self._paint_keyframes(plan)
-            self._make_clips(plan)
+            plan = self._make_clips(storyboard, plan)
         else:
             self._bar.only(plan.film)
         return self._deliver(self._join(plan))
 
     def _refuse_early(self) -> None:
-        """Before a storyboard and keyframes are made for clips that this machine cannot hold."""
-        plan = self._make_plan(self._lease.job.storyboard)
-        missing = (shot.clip_request for shot in plan.shots if self._store.find(shot.clip.key) is None)
-        request = next(missing, None)
-        if request is not None:
-            info = registry.get_model(request.model_id, self._settings, ModelKind.VIDEO)
-            registry.check_fits(info, self._settings, request, self._bar.report)
+        """Before a storyboard and keyframes are made for clips that this machine cannot hold, or that nobody
+        allowed to be paid for. With a fallback each shot is tried."""
+        plan = self._make_plan(self._lease.job.storyboard, frozenset())
+        missing = [shot for shot in plan.shots if self._store.find(shot.clip.key) is None]
+        if not missing or self._lease.job.options.fallback is not None:
+            return
+        info = registry.get_model(missing[0].clip_request.model_id, self._settings, ModelKind.VIDEO)
+        if info.manifest.is_remote:
+            unwritten = (
+                0 if self._lease.job.storyboard else self._lease.job.options.max_shots - len(plan.shots)
+            )
+            self._sending.check_spend(plan, [shot.index for shot in missing], unwritten=max(0, unwritten))
+        else:
+            registry.check_fits(info, self._settings, missing[0].clip_request, self._bar.report)
+
+    def _with_what_was_sent(self, storyboard: Storyboard, plan: FilmPlan) -> FilmPlan:
+        """The plan in which the fallback makes what it has made, or is making, already."""
+        if self._lease.job.options.fallback is None:
+            return plan
+        for index in range(len(plan.shots)):
+            if self._store.find(plan.shots[index].clip.key) is None:
+                other = self._make_plan(storyboard, plan.sent | {index})
+                key = other.shots[index].clip.key
+                if self._store.find(key) is not None or self._store.has_open_call(key):
+                    plan = other
+        return plan
+
+    def _record(self, plan: FilmPlan) -> None:
+        self._lease.set_plan([(step.key, step.kind.value, step.label) for step in plan.steps()])
 
     # --- stages ----------------------------------------------------------------------------------
 
@@ -141,7 +175,14 @@ class FilmRun:
                     painter.paint(request.model_copy(update={"output": partial}), self._bar.report)
                 self._publish(shot.keyframe, partial)
 
-    def _make_clips(self, plan: FilmPlan) -> None:
+    def _make_clips(self, storyboard: Storyboard, plan: FilmPlan) -> FilmPlan:
+        """All clips; the plan that is returned says which of them the fallback made."""
+        if registry.get_model(
+            self._lease.job.options.model, self._settings, ModelKind.VIDEO
+        ).manifest.is_remote:
+            self._sending.send(plan, chains(plan.shots))
+            return plan
+        waiting: list[list[int]] = []
         with ExitStack() as stack:
             model: VideoModel | None = None
 
@@ -153,7 +194,31 @@ class FilmRun:
                 return model
 
             for index in range(len(plan.shots)):
-                self._make_clip(plan.shots, index, opened)
+                if index not in plan.sent:
+                    try:
+                        self._make_clip(plan.shots, index, opened)
+                        continue
+                    except _NOT_HERE as error:
+                        plan = self._sent_instead(storyboard, plan, index, error)
+                if plan.shots[index].clip_request.hand_over is not None:
+                    self._sending.send(plan, [[index]])  # the next shot waits for it
+                else:
+                    waiting.append([index])
+        self._sending.send(plan, waiting)
+        return plan
+
+    def _sent_instead(
+        self, storyboard: Storyboard, plan: FilmPlan, index: int, error: LocalvidError
+    ) -> FilmPlan:
+        """The plan in which the fallback makes this shot; raises the error where there is none."""
+        if self._lease.job.options.fallback is None:
+            raise error
+        plan = self._make_plan(storyboard, plan.sent | {index})
+        self._bar.keep_notice(
+            f"shot {index + 1}: {plan.shots[index].clip_request.model_id} makes it, because {error.message}"
+        )
+        self._record(plan)
+        return plan
 
     def _make_clip(self, shots: Sequence[ShotPlan], index: int, opened: Callable[[str], VideoModel]) -> None:
         """The shot's latents and clip, whichever are missing, with the keyframe that it hands over."""
@@ -164,7 +229,7 @@ class FilmRun:
                 self._bar.done()
             else:
                 self._reused(shot.keyframe)
-        if not self._is_due(shots, index):
+        if not is_due(self._store, shots, index):
             for step in (shot.latents, shot.clip):
                 if step is not None:
                     self._enter(step, shots, index)
@@ -193,33 +258,22 @@ class FilmRun:
         request: VideoRequest,
         opened: Callable[[str], VideoModel],
     ) -> None:
-        """Make the clip, and publish before it what the next shot goes on from: where the clip is found, that
-        is there too."""
-        partial = self._new_file(".mp4")
         model = opened(request.model_id)
         if (following := self._next_from_words(shots[index + 1 :])) is not None:
             model.announce(following)
-        request = request.model_copy(update={"output": partial})
-        if request.hand_over is not None:
-            picture = request.hand_over.model_copy(update={"output": self._new_file(".png")})
-            request = request.model_copy(update={"hand_over": picture})
-        model.generate(request, self._bar.report)
-        self._look_at(partial, shots[index])
-        if request.hand_over is not None and (keyframe := shots[index + 1].keyframe) is not None:
-            self._lease.publish(keyframe.key, keyframe.kind.value, request.hand_over.output)
-            self._handed_over.add(keyframe.key)
-        self._publish(shots[index].clip, partial)
-
-    def _is_due(self, shots: Sequence[ShotPlan], index: int) -> bool:
-        """Whether the clip must be made: it is missing, or the next shot must be and lacks its picture."""
-        if self._store.find(shots[index].clip.key) is None:
-            return True
-        if shots[index].clip_request.hand_over is None:
-            return False
-        keyframe = shots[index + 1].keyframe
-        return (
-            keyframe is not None and self._store.find(keyframe.key) is None and self._is_due(shots, index + 1)
+        handed_over = make_clip(
+            model,
+            shots,
+            index,
+            request,
+            store=self._store,
+            lease=self._lease,
+            on_progress=self._bar.report,
+            on_notice=self._on_notice,
         )
+        if handed_over is not None:
+            self._handed_over.add(handed_over.key)
+        self._bar.done()
 
     def _next_from_words(self, shots: Sequence[ShotPlan]) -> VideoRequest | None:
         """The request of the next clip that is missing, if it waits for no picture."""
@@ -267,38 +321,14 @@ class FilmRun:
         return True
 
     def _new_file(self, suffix: str) -> Path:
-        self._store.check_space()
-        return self._store.temporary(suffix)
+        return new_file(self._store, suffix)
 
     def _publish(self, step: Step, partial: Path) -> None:
         self._lease.publish(step.key, step.kind.value, partial)
         self._bar.done()
 
     def _artifact(self, step: Step) -> Path:
-        path = self._store.find(step.key)
-        if path is None:
-            raise GenerationFailedError(
-                f"the artifact of «{step.label}» is gone", hint=f"localvid resume {self._lease.job.id}"
-            )
-        return path
-
-    def _look_at(self, clip: Path, shot: ShotPlan) -> None:
-        """A valid mp4 is not success: a clip that shows nothing fails, a frozen one is reported."""
-        drawn = shot.clip_request.sampling is None
-        finding = check_clip(clip, key_frames_only=drawn)
-        if finding is None:
-            return
-        if drawn:
-            still = shot.shot.energy == 0 and shot.shot.camera == "static"
-            if not (finding.kind == "frozen" and still):
-                self._on_notice(f"shot {shot.index + 1}: {finding.detail}")
-            return
-        if finding.kind == "frozen":
-            return  # the model has looked closer, at frames that were not yet encoded, and has said so
-        raise GenerationFailedError(
-            f"shot {shot.index + 1} shows nothing: {finding.detail}",
-            hint=f"try another seed: localvid redo {self._lease.job.id} --shot {shot.index + 1}",
-        )
+        return artifact(self._store, step, self._lease.job.id)
 
 
 def _tags(plan: FilmPlan, notices: tuple[str, ...]) -> dict[str, str]:

@@ -111,9 +111,14 @@ def _print(video: VideoInfo, record: FilmRecord | None, saved: list[Path]) -> No
         console.print(f"saved {output.one_line(path)}")
 
 
+def _of_shots(shots: tuple[int, ...]) -> str:
+    return f" of shot{'s' if len(shots) > 1 else ''} {', '.join(map(str, shots))}" if shots else ""
+
+
 def _record_facts(record: FilmRecord) -> dict[str, str]:
     models = (
-        f"{model.id}{f' ({model.licence})' if model.licence else ''}, {model.role.value}"
+        f"{model.id}{f' ({model.licence})' if model.licence else ''}, "
+        f"{model.role.value}{_of_shots(model.shots)}"
         for model in record.models
     )
     return {

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from localvid.cli import output
-from localvid.cli.making import describe, film_document, make_film, orchestrating, print_shots
+from localvid.cli.making import cost_words, describe, film_document, make_film, orchestrating, print_shots
 from localvid.cli.options import (
+    AllowRemote,
     Device,
     Job,
     Json,
+    MaxCost,
     Quiet,
     Transition,
     Workspace,
@@ -24,7 +26,7 @@ from localvid.cli.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from localvid.schemas import JobStatus, VideoInfo, VideoJob
+    from localvid.schemas import JobStatus, PaidCall, VideoInfo, VideoJob
     from localvid.store import JobStep, Store
 
 _STATUS_STYLES = {"done": "green", "failed": "red", "running": "cyan", "cancelled": "yellow"}
@@ -61,7 +63,16 @@ def redo(
 
 
 def resume(
-    job: Job, as_json: Json = False, quiet: Quiet = False, device: Device = None, workspace: Workspace = None
+    job: Job,
+    confirm: Annotated[
+        bool, option("--confirm", help="Have clips made again that may be paid for already and are lost.")
+    ] = False,
+    allow_remote: AllowRemote = None,
+    max_cost_usd: MaxCost = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    device: Device = None,
+    workspace: Workspace = None,
 ) -> None:
     """Go on with a job that was stopped or failed.
 
@@ -71,7 +82,9 @@ def resume(
 
     settings = load_settings(workspace=workspace, device=device)
     with orchestrating(settings, quiet=quiet) as (orchestrator, display):
-        found = orchestrator.store.get_job(job)
+        found = orchestrator.allow(job, remote=allow_remote, max_cost_usd=max_cost_usd)
+        if confirm:
+            orchestrator.confirm_calls(found.id)
         make_film(orchestrator, display, found, as_json=as_json, quiet=quiet, workspace=workspace)
 
 
@@ -126,12 +139,13 @@ def get_job(job: Job, as_json: Json = False, workspace: Workspace = None) -> Non
     with _store(workspace) as store:
         found = store.get_job(job)
         steps = store.steps_of(found.id)
+        calls = store.calls_of(found.id)
     film = found.output_video_path
     video = _probe(film) if film else None
     if as_json:
-        output.print_json({**film_document(found, video), "steps": steps})
+        output.print_json({**film_document(found, video), "steps": steps, "paid_calls": calls})
         return
-    _print_job(found, steps, video)
+    _print_job(found, steps, calls, video)
 
 
 def delete_job(job: Job, yes: Yes = False, workspace: Workspace = None) -> None:
@@ -211,7 +225,7 @@ def _print_jobs(jobs: list[VideoJob]) -> None:
     output.print_trimmed(console, table)
 
 
-def _print_job(job: VideoJob, steps: list[JobStep], video: VideoInfo | None) -> None:
+def _print_job(job: VideoJob, steps: list[JobStep], calls: list[PaidCall], video: VideoInfo | None) -> None:
     from rich.text import Text
 
     console = output.console()
@@ -227,10 +241,31 @@ def _print_job(job: VideoJob, steps: list[JobStep], video: VideoInfo | None) -> 
         console.print("\nnotices", style="bold")
         for notice in job.notices:
             output.print_hanging(console, output.one_line(notice), indent=4, mark="  -")
+    if calls:
+        console.print("\npaid calls", style="bold")
+        labels = {step.key: step.label for step in steps}
+        for call in calls:
+            output.print_hanging(console, _call_line(call, labels), indent=4, mark="  -")
     if steps:
         console.print(f"\nsteps, {job.steps_done} of {job.steps_total} done", style="bold")
         for step in steps:
             console.print(f"  {'✓' if step.done else '·'} {step.label}")
+
+
+def _call_line(call: PaidCall, labels: dict[str, str]) -> str:
+    """One call of a host's: for which step, what became of it, what it cost."""
+    from localvid.schemas import usd
+
+    about = "" if call.cost_usd is not None else "about "
+    parts = [
+        labels.get(call.step_key, "a step of an earlier plan"),
+        call.model,
+        call.state.value.replace("_", " "),
+        f"{about}{usd(call.spent_usd)}",
+        call.run_id or "",
+        output.one_line(call.detail),
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _job_facts(job: VideoJob, video: VideoInfo | None) -> dict[str, Any]:
@@ -245,6 +280,8 @@ def _job_facts(job: VideoJob, video: VideoInfo | None) -> dict[str, Any]:
         "created": output.local_time(job.created_at),
         "changed": output.local_time(job.updated_at),
         "model": options.model,
+        "fallback": options.fallback or "",
+        "cost": cost_words(job),
         "keyframes": options.keyframe_model,
         "storyboard": (job.storyboard.written_by if job.storyboard else options.llm) or "written by hand",
         "seed": job.seed,

@@ -75,6 +75,8 @@ def _print_film(job: VideoJob, *, as_json: bool, quiet: bool, workspace: Path | 
     for number, shot in enumerate(job.storyboard.shots if job.storyboard else (), start=1):
         line = f"  shot {number}  seed {shot.seed}  {output.one_line(shot.description)}"
         console.print(line, overflow="ellipsis", no_wrap=True)
+    if cost := cost_words(job):
+        console.print(f"  cost {cost}")
     redo = output.with_workspace(f"localvid redo {job.id} --shot 1", workspace)
     console.print(f"  job {job.id}")
     console.print(f"  another take of a shot: {redo}", soft_wrap=True)
@@ -85,6 +87,16 @@ def of_storyboard(progress: Progress) -> Progress:
     from localvid.schemas import Stage
 
     return progress.model_copy(update={"stage": Stage.STORYBOARD, "overall": progress.fraction})
+
+
+def cost_words(job: VideoJob) -> str:
+    """What hosts were paid for the job, as far as is known; empty where nothing was sent."""
+    if not job.cost_usd:
+        return ""
+    from localvid.schemas import usd
+
+    most = "" if job.options.max_cost_usd is None else f", of at most {usd(job.options.max_cost_usd)}"
+    return f"about {usd(job.cost_usd)}{most}"
 
 
 def film_document(job: VideoJob, video: VideoInfo | None) -> dict[str, Any]:

@@ -82,6 +82,8 @@ def _print_model(console: Console, info: ModelInfo) -> None:
     manifest = info.manifest
     mark = ("✓", "bold green") if info.available else ("✗", "bold red")
     size = output.byte_size(manifest.total_bytes) if manifest.total_bytes else "no weights"
+    if manifest.price is not None:
+        size = f"at {manifest.host}, about {manifest.price}"
     console.print(Text.assemble("  ", mark, " ", (manifest.id, "bold"), f"  {manifest.title}"))
     output.print_hanging(console, f"{size}, {manifest.licence}", indent=4)
     if info.reason:

@@ -120,6 +120,21 @@ Transition = Annotated[
 ]
 
 
+AllowRemote = Annotated[
+    bool | None,
+    option(
+        "--allow-remote/--no-remote",
+        help="Whether first frames may be sent to a host, and its clips paid for.",
+    ),
+]
+MaxCost = Annotated[
+    float | None,
+    option(
+        "--max-cost", metavar="USD", help="Most that the job may spend on hosts; if not given, max_cost_usd."
+    ),
+]
+
+
 @dataclass(frozen=True)
 class FilmFlags:
     """What `generate` and `render` take beside the words. None: not given."""
@@ -136,6 +151,12 @@ class FilmFlags:
         option("--keyframe-model", metavar="MODEL", help="What paints first frames from words, or none."),
     ] = None
     llm: Llm = None
+    allow_remote: AllowRemote = None
+    max_cost_usd: MaxCost = None
+    fallback: Annotated[
+        str | None,
+        option("--fallback", metavar="MODEL", help="Remote model for shots that cannot be made here."),
+    ] = None
     max_shots: Annotated[int | None, MAX_SHOTS] = None
     reference_image: Annotated[
         Path | None, file_option("--reference-image", help="First frame of every shot that names no other.")
@@ -193,6 +214,9 @@ class FilmFlags:
             model=self.model,
             keyframe_model=self.keyframe_model,
             llm=self.llm,
+            allow_remote=self.allow_remote,
+            max_cost_usd=self.max_cost_usd,
+            fallback=self.fallback,
         )
 
     def options(self, settings: Settings, recorded: FilmOptions | None = None) -> FilmOptions:
@@ -237,4 +261,4 @@ def validated_options(values: dict[str, Any]) -> FilmOptions:
 
 
 def _flag(name: str) -> str:
-    return "--" + name.removesuffix("_seconds").replace("_", "-")
+    return "--" + name.removesuffix("_seconds").removesuffix("_usd").replace("_", "-")

@@ -34,17 +34,43 @@ def print_preview(
     if storyboard is None:
         models = {"storyboard": resolved.llm, **models}
         steps.insert(0, {"label": "writing the storyboard", "made": False})
+    cost = _cost(orchestrator, resolved, plan, storyboard)
     film = _film(plan, timed=storyboard is not None or resolved.duration_seconds is not None)
     if as_json:
-        output.print_json({"models": models, "film": film, "steps": steps, "notes": plan.notes})
+        output.print_json({"models": models, "film": film, **cost, "steps": steps, "notes": plan.notes})
         return
     console = output.console()
-    output.print_facts(console, models | film)
+    output.print_facts(console, models | film | ({"cost": _cost_words(cost)} if cost else {}))
     console.print("\nsteps", style="bold")
     for made in steps:
         console.print(f"  {'made already' if made['made'] else 'to do       '}  {made['label']}")
     for note in plan.notes if storyboard else ():
         output.print_notice(note)
+
+
+def _cost(
+    orchestrator: VideoOrchestrator, options: FilmOptions, plan: FilmPlan, storyboard: Storyboard | None
+) -> dict[str, float]:
+    """What hosts would be paid if nothing were made already; with a fallback, if it had to make all shots."""
+    if plan.cost_usd:
+        return {"cost_usd": plan.cost_usd}
+    if options.fallback is None:
+        return {}
+    everything = frozenset(range(len(plan.shots)))
+    if storyboard is None:
+        sent = orchestrator.plan_unwritten(options, sent=everything)
+    else:
+        sent = orchestrator.plan(storyboard, options, sent=everything)
+    return {"cost_usd_at_most": sent.cost_usd}
+
+
+def _cost_words(cost: dict[str, float]) -> str:
+    from localvid.schemas import usd
+
+    return " ".join(
+        f"about {usd(amount)}" + (", if no shot can be made here" if name.endswith("most") else "")
+        for name, amount in cost.items()
+    )
 
 
 def _labelled(plan: FilmPlan) -> Iterator[tuple[str, Step]]:

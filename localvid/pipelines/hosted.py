@@ -37,8 +37,12 @@ _CHECK_SECONDS = 300.0
 _STOP_SECONDS = 10.0
 """Most that a stop waits for the end of a step, so that the loaded networks are kept; then the process is
 killed."""
-_KEPT_HERE = {"hf_token", "openai_base_url", "openai_api_key", "anthropic_base_url", "anthropic_api_key"}
-"""Settings of downloads and of storyboard writers, neither of which is done there."""
+_KEPT_HERE = {
+    "hf_token",
+    *("openai_base_url", "openai_api_key", "anthropic_base_url", "anthropic_api_key"),
+    *("replicate_base_url", "replicate_api_token"),
+}
+"""Settings of downloads, of storyboard writers and of hosts; none of these is spoken to there."""
 _ENVIRONMENT = {"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}
 """Less fragmentation: slices of changing size leave gaps that whole segments cannot use."""
 _CRASH_HINT = "`localvid doctor` checks the driver and what is installed; LOCALVID_DEVICE=cpu needs no GPU"

@@ -40,6 +40,7 @@ def capability_problems(request: VideoRequest, capabilities: ModelCapabilities) 
         problems.append("it takes no first frame")
     if request.sampling is not None and capabilities.sampling is None:
         problems.append("it has no sampling steps, motion bucket or noise to set")
+    problems += _fixed_sampling_problems(request, capabilities)
     if request.latents is not None and not capabilities.stores_latents:
         problems.append("it keeps no latents")
     if request.crop_path is not None and not capabilities.takes_crop_path:
@@ -49,3 +50,14 @@ def capability_problems(request: VideoRequest, capabilities: ModelCapabilities) 
     if request.caption is not None and not capabilities.draws_captions:
         problems.append("it draws no captions")
     return problems
+
+
+def _fixed_sampling_problems(request: VideoRequest, capabilities: ModelCapabilities) -> list[str]:
+    if request.sampling is None or capabilities.sampling is None:
+        return []
+    return [
+        f"its {name.replace('_', ' ')} is fixed at {getattr(capabilities.sampling, name):g}, "
+        f"not {getattr(request.sampling, name):g}"
+        for name in capabilities.fixed_sampling
+        if getattr(request.sampling, name) != getattr(capabilities.sampling, name)
+    ]

@@ -9,7 +9,7 @@ from localvid.errors import CapabilityError, InvalidRequestError
 from localvid.planning.capabilities import check_request
 from localvid.planning.continuity import continuing_shots
 from localvid.planning.motion import SAMPLING_OPTIONS
-from localvid.planning.notes import film_notes
+from localvid.planning.notes import cost_notes, film_notes
 from localvid.planning.record import film_record, record_parameters
 from localvid.planning.shots import ShotPlan, capabilities_of, plan_shot
 from localvid.planning.steps import Step, StepKind, step_key
@@ -30,6 +30,10 @@ class FilmPlan(Frozen):
     container: str
     """The film's file ending: ".mp4", ".webm", ".gif"."""
     record: FilmRecord | None
+    sent: frozenset[int] = frozenset()
+    """Shots (from 0) that the fallback makes."""
+    cost_usd: float = 0.0
+    """Of all clips that a host makes, by its price: what is made already costs nothing again."""
     notes: tuple[str, ...] = ()
 
     def steps(self) -> Iterator[Step]:
@@ -49,12 +53,15 @@ def plan_film(
     writer: ModelManifest | None,
     image_digests: Mapping[Path, str],
     version: str,
+    fallback: ModelManifest | None = None,
+    sent: frozenset[int] = frozenset(),
 ) -> FilmPlan:
     """Plan a film from a storyboard whose seeds are assigned.
 
     `painter` makes keyframes from words; None where the video model needs none. `writer` wrote the
     storyboard; None for a person. `image_digests` gives the SHA-256 of every reference image that the
-    storyboard or the options name.
+    storyboard or the options name. Shots in `sent` (from 0) are made by `fallback` in place of `video`, in
+    the same size, speed and number of frames.
 
     Raises CapabilityError where the model cannot do what is asked, InvalidRequestError where two options
     contradict each other, InvalidStoryboardError where transitions do not fit into their shots.
@@ -70,13 +77,15 @@ def plan_film(
                 storyboard,
                 options,
                 video=video,
+                instead=fallback if index in sent else None,
                 painter=painter,
                 image_digests=image_digests,
                 previous_clip=shots[-1].clip if continues else None,
                 hands_over=any(continuing[index + 1 : index + 2]),
             )
         )
-        check_request(shots[-1].clip_request, capabilities)
+        maker = fallback if fallback is not None and index in sent else video
+        check_request(shots[-1].clip_request, capabilities_of(maker))
     requests = [shot.clip_request for shot in shots]
     first = requests[0]
     container = options.output.suffix.lower() if options.output else ".mp4"
@@ -84,10 +93,19 @@ def plan_film(
         storyboard, options, [request.least_frames for request in requests], fps=first.fps
     )
     record = (
-        film_record(storyboard, options, prompt=prompt, models=(writer, painter, video), version=version)
+        film_record(
+            storyboard,
+            options,
+            prompt=prompt,
+            models=(writer, painter),
+            videos=_videos(len(shots), video, fallback, sent),
+            version=version,
+        )
         if options.metadata
         else None
     )
+    prices = [(video, len(shots) - len(sent))] if video.is_remote else []
+    prices += [(fallback, len(sent))] if fallback is not None and sent else []
     return FilmPlan(
         width=first.width,
         height=first.height,
@@ -97,8 +115,25 @@ def plan_film(
         film=_film_step(shots, transitions, container, record),
         container=container,
         record=record,
-        notes=tuple(film_notes(storyboard, requests, transitions, capabilities, options)),
+        sent=sent,
+        cost_usd=sum(count * model.price.usd_per_clip for model, count in prices if model.price is not None),
+        notes=(
+            *film_notes(storyboard, requests, transitions, capabilities, options),
+            *cost_notes(prices, requests),
+        ),
     )
+
+
+def _videos(
+    num_shots: int, video: ModelManifest, fallback: ModelManifest | None, sent: frozenset[int]
+) -> list[tuple[ModelManifest, tuple[int, ...]]]:
+    """The models that make clips, with the numbers of their shots where there are two."""
+    if fallback is None or not sent:
+        return [(video, ())]
+    if len(sent) == num_shots:
+        return [(fallback, ())]
+    kept = tuple(index + 1 for index in range(num_shots) if index not in sent)
+    return [(video, kept), (fallback, tuple(index + 1 for index in sorted(sent)))]
 
 
 def _refuse_unheeded(options: FilmOptions, video: ModelManifest) -> None:

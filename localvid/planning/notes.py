@@ -7,14 +7,17 @@ from collections.abc import Iterator, Sequence
 from localvid.planning.continuity import MAX_IN_A_ROW, continuing_shots
 from localvid.planning.length import frames_of, wanted_frames
 from localvid.planning.moves import APPROXIMATIONS
+from localvid.planning.shots import capabilities_of
 from localvid.schemas import (
     Camera,
     FilmOptions,
     ModelCapabilities,
+    ModelManifest,
     Shot,
     Storyboard,
     Transition,
     VideoRequest,
+    usd,
 )
 
 
@@ -36,6 +39,24 @@ def film_notes(
     asked = (options.transition or shot.transition for shot in storyboard.shots)
     if any(planned != wanted for planned, wanted in zip(transitions, asked, strict=False)):
         yield "the storyboard's transitions are shortened to fit the shots"
+
+
+def cost_notes(
+    prices: Sequence[tuple[ModelManifest, int]], requests: Sequence[VideoRequest]
+) -> Iterator[str]:
+    """What is paid for, each remote model with the number of its clips, before anything is sent."""
+    for model, count in prices:
+        if not count or model.price is None:
+            continue
+        clips = "one clip" if count == 1 else f"{count} clips"
+        yield (
+            f"{model.id} costs about {usd(count * model.price.usd_per_clip)} for {clips} ({model.price}); "
+            "what is made already costs nothing again"
+        )
+        whole = capabilities_of(model).num_frames.maximum
+        fewest = min(request.num_frames for request in requests if request.model_id == model.id)
+        if fewest < whole:
+            yield f"{model.id} makes {whole} frames a shot, of which the first {fewest} are kept at least"
 
 
 def _length_notes(

@@ -16,6 +16,9 @@ from localvid.schemas import (
     is_served,
 )
 
+_OF_THE_USER: dict[str, Any] = {"allow_remote": False, "max_cost_usd": None, "fallback": None}
+"""What a film never carries, and no film's key holds."""
+
 
 def film_record(
     storyboard: Storyboard,
@@ -23,9 +26,14 @@ def film_record(
     *,
     prompt: str,
     models: Sequence[ModelManifest | None],
+    videos: Sequence[tuple[ModelManifest, tuple[int, ...]]],
     version: str,
 ) -> FilmRecord:
-    """How the film is made, with paths reduced to file names and no output path."""
+    """How the film is made, with paths reduced to file names, no output path, and no leave to spend money:
+    that is given anew by whoever makes it again.
+
+    `videos` are the models that make clips, each with its shots, or none where it makes all.
+    """
     shots = tuple(
         shot.model_copy(update={"reference_image": Path(shot.reference_image.name)})
         if shot.reference_image
@@ -42,9 +50,13 @@ def film_record(
                 "output": None,
                 "reference_image": Path(image.name) if image else None,
                 "llm": options.llm if is_served(options.llm) else Path(options.llm).name,
+                **_OF_THE_USER,
             }
         ),
-        models=tuple(_use(model) for model in models if model is not None),
+        models=(
+            *(_use(model) for model in models if model is not None),
+            *(_use(model, shots) for model, shots in videos),
+        ),
     )
 
 
@@ -57,6 +69,11 @@ def record_parameters(record: FilmRecord) -> dict[str, Any]:
     parameters = record.model_dump(mode="json", exclude={"notices"})  # these are of the making
     if parameters["options"]["duration_seconds"] is None:
         del parameters["options"]["duration_seconds"]
+    for name in _OF_THE_USER:
+        del parameters["options"][name]
+    for model in parameters["models"]:
+        if not model["shots"]:
+            del model["shots"]
     storyboard = parameters["storyboard"]
     for name in ("characters", "setting"):
         if not storyboard[name]:
@@ -67,7 +84,12 @@ def record_parameters(record: FilmRecord) -> dict[str, Any]:
     return parameters
 
 
-def _use(model: ModelManifest) -> ModelUse:
+def _use(model: ModelManifest, shots: tuple[int, ...] = ()) -> ModelUse:
     return ModelUse(
-        role=model.kind, id=model.id, title=model.title, revision=model.revision or "", licence=model.licence
+        role=model.kind,
+        id=model.id,
+        title=model.title,
+        revision=model.revision or "",
+        licence=model.licence,
+        shots=shots,
     )

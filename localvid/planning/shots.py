@@ -59,16 +59,25 @@ def plan_shot(
     options: FilmOptions,
     *,
     video: ModelManifest,
+    instead: ModelManifest | None = None,
     painter: ModelManifest | None,
     image_digests: Mapping[Path, str],
     previous_clip: Step | None,
     hands_over: bool,
 ) -> ShotPlan:
-    """`previous_clip` is the one that the shot goes on from, if it does."""
-    shot = storyboard.shots[index]
-    request = _clip_request(
-        index, storyboard, options, video, continues=previous_clip is not None, hands_over=hands_over
-    )
+    """`previous_clip` is the one that the shot goes on from, if it does. `instead` makes the shot as `video`
+    would: of its size, its speed and its number of frames."""
+    shot, continues = storyboard.shots[index], previous_clip is not None
+    request = _clip_request(index, storyboard, options, video, continues=continues, hands_over=hands_over)
+    if instead is not None:
+        same: dict[str, object] = request.model_dump(include={"width", "height", "fps", "num_frames"})
+        if request.fps == capabilities_of(instead).default_fps:
+            same["fps"] = options.fps  # nobody asked for it: what the model is told stays its default
+        matched = options.model_copy(update=same)
+        request = _clip_request(
+            index, storyboard, matched, instead, continues=continues, hands_over=hands_over
+        )
+        video = instead
     keyframe, keyframe_request = _plan_keyframe(
         shot, request, options, painter=painter, image_digests=image_digests, previous_clip=previous_clip
     )

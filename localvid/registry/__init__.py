@@ -15,7 +15,13 @@ from localvid.registry.choice import (
     list_models,
     require,
 )
-from localvid.registry.opening import check_fits, open_painter, open_video_model, open_writer
+from localvid.registry.opening import (
+    check_fits,
+    open_painter,
+    open_remote_model,
+    open_video_model,
+    open_writer,
+)
 
 __all__ = [
     "AUTO",
@@ -30,6 +36,7 @@ __all__ = [
     "list_models",
     "load_manifests",
     "open_painter",
+    "open_remote_model",
     "open_video_model",
     "open_writer",
     "read_manifest",

@@ -38,6 +38,8 @@ class Weights(NamedTuple):
 
 def inspect(manifest: ModelManifest, settings: Settings, cuda: Cuda) -> ModelInfo:
     """The manifest with its availability, the place of its weights and their actual revision."""
+    if manifest.is_remote:
+        return _inspect_remote(manifest, settings)
     weights = find_weights(manifest, settings)
     device = _no_device(manifest, settings, cuda)
     # Without a GPU there is no point in telling anyone to download gigabytes.
@@ -52,6 +54,35 @@ def inspect(manifest: ModelManifest, settings: Settings, cuda: Cuda) -> ModelInf
         remedy=", then ".join(obstacle.remedy for obstacle in said),
         source=weights.source,
     )
+
+
+def _inspect_remote(manifest: ModelManifest, settings: Settings) -> ModelInfo:
+    obstacle = _nothing_is_sent(manifest, settings)
+    own_price = settings.clip_prices_usd.get(manifest.id)
+    if own_price is not None and manifest.price is not None:
+        own = {"usd_per_clip": own_price, "usd_per_second": None, "source": "clip_prices_usd"}
+        manifest = manifest.model_copy(update={"price": manifest.price.model_copy(update=own)})
+    return ModelInfo(
+        manifest=manifest,
+        available=obstacle is None,
+        reason=obstacle.reason if obstacle else "",
+        remedy=obstacle.remedy if obstacle else "",
+    )
+
+
+def _nothing_is_sent(manifest: ModelManifest, settings: Settings) -> Obstacle | None:
+    """Why nothing may be sent to a remote model's host."""
+    if settings.offline:
+        return Obstacle("it runs on a host, and localvid is set to be offline", "unset offline")
+    if not settings.allow_remote:
+        return Obstacle(
+            f"it runs at {manifest.host}, costs money, and nothing is sent there without your leave",
+            "--allow-remote, or allow_remote = true in localvid.toml",
+        )
+    if not settings.token_of(manifest.host):
+        name = f"{manifest.host.upper()}_API_TOKEN"
+        return Obstacle(f"there is no token for {manifest.host}", f"set {name}, in the shell or in .env")
+    return None
 
 
 def find_weights(manifest: ModelManifest, settings: Settings) -> Weights:

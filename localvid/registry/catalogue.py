@@ -72,14 +72,17 @@ def find_manifest(
 ) -> ModelManifest:
     """The manifest with this id, or with this short name ("svd-xt"), among those of `kind`.
 
-    Raises InvalidRequestError with the closest names.
+    A remote model has no short name: what costs money is named in full. Raises InvalidRequestError with the
+    closest names.
     """
     candidates = [manifest for manifest in manifests if kind in (None, manifest.kind)]
     for manifest in candidates:
         if name == manifest.id:
             return manifest
     wanted = name.lower()
-    matches = [manifest for manifest in candidates if wanted in (manifest.id, short_name(manifest))]
+    here = [manifest for manifest in candidates if not manifest.is_remote]
+    matches = [manifest for manifest in candidates if wanted == manifest.id]
+    matches += [manifest for manifest in here if manifest not in matches and wanted == short_name(manifest)]
     if len(matches) == 1:
         return matches[0]
     if matches:
@@ -173,7 +176,7 @@ def _shipped() -> Path:
 
 
 def _suggestion(name: str, candidates: list[ModelManifest]) -> str:
-    by_name = {short_name(manifest): manifest.id for manifest in candidates}
+    by_name = {short_name(manifest): manifest.id for manifest in candidates if not manifest.is_remote}
     by_name.update({manifest.id: manifest.id for manifest in candidates})
     close = dict.fromkeys(by_name[match] for match in difflib.get_close_matches(name, by_name, n=3))
     meant = f"did you mean {' or '.join(close)}? " if close else ""

@@ -15,6 +15,7 @@ from localvid.schemas import Frozen, ModelInfo, ModelKind, is_served
 
 AUTO = "auto"
 _VIDEO_PREFERENCE = ("local:svd-xt", "local:svd-xt-1-1", "local:svd")
+_REMOTE = "replicate:svd-xt"
 _ANIMATIC = "local:animatic"
 _STILL = "local:animatic-still"
 _OUTLINE = "llm:outline"
@@ -63,16 +64,17 @@ def require(info: ModelInfo) -> None:
 
 def choose_video_model(settings: Settings, asked: str = AUTO) -> Choice:
     """The named video model, available or not; for "auto" a Stable Video Diffusion that a GPU here can run,
-    else the animatic, with the reason."""
+    else a remote one if the user allows it and there is a token, else the animatic, with the reason."""
     asked = settings.model if asked == AUTO else asked
     if asked != AUTO:
         return Choice(info=get_model(asked, settings, ModelKind.VIDEO))
     infos = _by_id(settings, ModelKind.VIDEO)
+    otherwise = infos[_REMOTE] if infos[_REMOTE].available else infos[_ANIMATIC]
     if why := _no_gpu(settings):
-        return _fallback(infos[_ANIMATIC], why)
+        return _fallback(otherwise, why)
     candidates = [infos[model_id] for model_id in _VIDEO_PREFERENCE]
     best = next((info for info in candidates if _runs_well(info)), None)
-    return Choice(info=best) if best else _fallback(infos[_ANIMATIC], _why_not(candidates[0]))
+    return Choice(info=best) if best else _fallback(otherwise, _why_not(candidates[0]))
 
 
 def choose_keyframe_model(settings: Settings, asked: str = AUTO) -> Choice:

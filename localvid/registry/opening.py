@@ -14,16 +14,31 @@ from localvid.pipelines.base import KeyframePainter, VideoModel
 from localvid.pipelines.hosted import HostedPainter, HostedVideoModel
 from localvid.registry.availability import install_command
 from localvid.registry.choice import require
+from localvid.remote.hosts import PaidCalls
 from localvid.schemas import ModelInfo, ModelKind, OnProgress, VideoRequest
 
 _logger = logging.getLogger(__name__)
 
 
 def open_video_model(info: ModelInfo, settings: Settings) -> VideoModel:
-    """The video model, not yet loaded; to be used as a context manager. Raises NotAvailableError."""
+    """The video model of this machine, not yet loaded; to be used as a context manager.
+
+    Raises NotAvailableError. A remote model is opened by `open_remote_model`: it must not run unrecorded.
+    """
+    if info.manifest.is_remote:
+        raise TypeError(f"{info.manifest.id} is a remote model and was opened as one of this machine")
     if _is_hosted(info, ModelKind.VIDEO):
         return HostedVideoModel(info, settings)
     adapter: VideoModel = _construct(info, settings, ModelKind.VIDEO)
+    return adapter
+
+
+def open_remote_model(info: ModelInfo, settings: Settings, calls: PaidCalls) -> VideoModel:
+    """A remote video model for one clip, whose calls are recorded in `calls`; nothing is sent yet.
+
+    To be used as a context manager. Raises NotAvailableError, also where the user gave no leave.
+    """
+    adapter: VideoModel = _construct(info, settings, ModelKind.VIDEO, calls)
     return adapter
 
 
@@ -70,7 +85,7 @@ def _check(info: ModelInfo, kind: ModelKind) -> None:
     require(info)
 
 
-def _construct(info: ModelInfo, settings: Settings, kind: ModelKind) -> Any:
+def _construct(info: ModelInfo, settings: Settings, kind: ModelKind, *more: object) -> Any:
     manifest = info.manifest
     _check(info, kind)
     module_name, _, class_name = manifest.adapter.partition(":")
@@ -91,4 +106,4 @@ def _construct(info: ModelInfo, settings: Settings, kind: ModelKind) -> Any:
         raise NotAvailableError(
             f"{manifest.id}: {module_name} has no {class_name}", hint="mend the manifest's adapter"
         )
-    return adapter(info, settings)
+    return adapter(info, settings, *more)

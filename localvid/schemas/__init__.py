@@ -23,9 +23,12 @@ from localvid.schemas.models import (
     ModelInfo,
     ModelKind,
     ModelManifest,
+    Price,
     SamplingSettings,
     is_served,
+    usd,
 )
+from localvid.schemas.paid import OPEN_CALLS, CallState, ClipOrder, PaidCall
 from localvid.schemas.progress import OnProgress, Progress, Stage, ignore_progress
 from localvid.schemas.requests import (
     Caption,
@@ -52,9 +55,12 @@ __all__ = [
     "MAX_SEED",
     "MAX_STORYBOARD_SHOTS",
     "MAX_WRITTEN_SHOTS",
+    "OPEN_CALLS",
+    "CallState",
     "Camera",
     "CameraSpeed",
     "Caption",
+    "ClipOrder",
     "CropPath",
     "FilmOptions",
     "FilmRecord",
@@ -70,6 +76,8 @@ __all__ = [
     "ModelManifest",
     "ModelUse",
     "OnProgress",
+    "PaidCall",
+    "Price",
     "Progress",
     "Revision",
     "SamplingSettings",
@@ -91,4 +99,5 @@ __all__ = [
     "ignore_progress",
     "is_served",
     "says_something",
+    "usd",
 ]

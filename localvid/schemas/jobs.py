@@ -45,6 +45,12 @@ class FilmOptions(Frozen):
     captions: bool = False
     metadata: bool = True
     """The film carries how it was made."""
+    allow_remote: bool = False
+    """The user's leave to send this film's first frames to a host, and to pay for its clips."""
+    max_cost_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Most that the job may spend on hosts; None: the settings' limit."""
+    fallback: str | None = None
+    """A remote model for the shots that cannot run here, or failed here."""
     output: Path | None = None
     """None: `films/<job id>.mp4` in the workspace."""
 
@@ -68,6 +74,8 @@ class VideoJob(Frozen):
     steps_done: int = 0
     steps_total: int = 0
     """0 until the storyboard is written."""
+    cost_usd: float = 0.0
+    """Spent on hosts, and set aside for what runs there; estimates where a host has not said."""
 
 
 class ModelUse(Frozen):
@@ -78,6 +86,8 @@ class ModelUse(Frozen):
     title: str = ""
     revision: str = ""
     licence: str = ""
+    shots: tuple[int, ...] = ()
+    """Which shots (from 1) it made, where two video models shared a film; empty: all."""
 
 
 class FilmRecord(Frozen):

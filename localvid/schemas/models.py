@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -67,6 +68,9 @@ class SamplingSettings(Frozen):
         return self
 
 
+FixedSampling = Literal["num_inference_steps", "min_guidance_scale", "max_guidance_scale"]
+
+
 class ModelCapabilities(Frozen):
     """What a video model can be asked for. A request outside of it is refused before any work."""
 
@@ -94,9 +98,39 @@ class ModelCapabilities(Frozen):
     """Sampling and decoding are two steps with an artifact between them."""
     sampling: SamplingSettings | None = None
     """None where steps, motion bucket and noise mean nothing to the model."""
+    fixed_sampling: tuple[FixedSampling, ...] = ()
+    """What of `sampling` cannot be asked for otherwise."""
     remote: bool = False
     needs_cuda: bool = False
-    cost_usd_per_clip: float | None = None
+    """It runs on another's machines: nothing is sent there without the user's leave, and it costs money."""
+
+
+class Price(Frozen):
+    """What a clip costs on a host, as far as it is known."""
+
+    usd_per_clip: float = Field(ge=0, allow_inf_nan=False)
+    """What is set aside for a clip before it is sent."""
+    usd_per_second: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Of the host's own time, where it bills by time and says how long a clip took."""
+    is_estimate: bool
+    read_on: date
+    """When `source` was read."""
+    source: str
+
+    def __str__(self) -> str:
+        kind = "estimated" if self.is_estimate else "as published"
+        return f"{usd(self.usd_per_clip)} a clip, {kind} from what was read on {self.read_on}"
+
+    def cost_usd(self, seconds: float | None) -> float:
+        """Of a clip on which the host worked for so many seconds; None: it does not say."""
+        if seconds is None or self.usd_per_second is None:
+            return self.usd_per_clip
+        return seconds * self.usd_per_second
+
+
+def usd(amount: float) -> str:
+    """An amount of money as people read it: "$1.20", and "$0.067" where cents would hide it."""
+    return f"${amount:.3f}" if 0 < amount < 0.1 else f"${amount:.2f}"
 
 
 class ModelFile(Frozen):
@@ -159,6 +193,8 @@ class ModelManifest(Frozen):
     capabilities: ModelCapabilities | None = None
     vram_gib: float | None = Field(default=None, gt=0)
     """GPU memory that it needs at its default size; None where that is not known."""
+    price: Price | None = None
+    """Of a clip, for models that run on a host."""
     settings: dict[str, int | float | str | bool] = Field(default_factory=dict)
     """Defaults of keyframe and storyboard models: steps, guidance, context length, chat format; of a model on
     a server its address. Part of every step's key."""
@@ -168,6 +204,8 @@ class ModelManifest(Frozen):
     def _complete(self) -> Self:
         if self.kind is ModelKind.VIDEO and self.capabilities is None:
             raise ValueError("a video model needs [capabilities]")
+        if self.is_remote and (self.price is None or not self.revision):
+            raise ValueError("a remote model needs [price], so that a limit can hold, and a revision")
         if self.repo and not self.revision:
             raise ValueError("a repository needs a pinned revision")
         if self.repo and not self.files:
@@ -175,6 +213,15 @@ class ModelManifest(Frozen):
         if self.package and len(self.files) != 1:
             raise ValueError("a package needs exactly one of [[files]]: its weights")
         return self
+
+    @property
+    def is_remote(self) -> bool:
+        return self.capabilities is not None and self.capabilities.remote
+
+    @property
+    def host(self) -> str:
+        """Of a remote model, who runs it: "replicate"."""
+        return self.id.partition(":")[0]
 
     @property
     def total_bytes(self) -> int:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, or_, select, updat
 from localvid.errors import InvalidRequestError, JobBusyError, JobNotFoundError, WorkspaceError
 from localvid.schemas import FilmOptions, JobStatus, Storyboard, VideoJob, explain
 from localvid.store import owners
+from localvid.store.paid import spent_usd
 from localvid.store.records import JobStep
 from localvid.store.tables import job_steps, jobs, steps
 
@@ -106,18 +107,18 @@ def page(connection: Connection, *, limit: int, offset: int, status: JobStatus |
 def read(connection: Connection, row: JobRow, workspace: Path) -> VideoJob:
     """The row as a job. Raises WorkspaceError if another version of localvid wrote what this cannot read."""
     try:
-        return _read(row, workspace, *_step_counts(connection, [row.id]).get(row.id, (0, 0)))
+        return _read(row, workspace, *_counts(connection, [row.id])[row.id])
     except (ValidationError, ValueError) as error:
         raise WorkspaceError(_unreadable(row, error), hint=_unreadable_hint(row)) from error
 
 
 def read_page(connection: Connection, rows: Sequence[JobRow], workspace: Path) -> list[VideoJob]:
     """The rows as jobs; one that cannot be read is listed with the reason in place of what it held."""
-    counts = _step_counts(connection, [row.id for row in rows])
+    counts = _counts(connection, [row.id for row in rows])
     found = []
     for row in rows:
         try:
-            found.append(_read(row, workspace, *counts.get(row.id, (0, 0))))
+            found.append(_read(row, workspace, *counts[row.id]))
         except (ValidationError, ValueError) as error:
             found.append(_placeholder(row, error))
     return found
@@ -227,18 +228,20 @@ def _not_found_hint(connection: Connection, name: str) -> str:
     return f"{meant} `localvid list-jobs` shows all"
 
 
-def _step_counts(connection: Connection, job_ids: list[str]) -> dict[str, tuple[int, int]]:
-    """Job id → steps done, steps planned."""
+def _counts(connection: Connection, job_ids: list[str]) -> dict[str, tuple[int, int, float]]:
+    """Job id → steps done, steps planned, US dollars spent."""
     query = (
         select(job_steps.c.job_id, func.count(steps.c.key), func.count())
         .outerjoin(steps, steps.c.key == job_steps.c.key)
         .where(job_steps.c.job_id.in_(job_ids))
         .group_by(job_steps.c.job_id)
     )
-    return {job_id: (done, total) for job_id, done, total in connection.execute(query)}
+    steps_of_jobs = {job_id: (done, total) for job_id, done, total in connection.execute(query)}
+    spent = spent_usd(connection, job_ids)
+    return {job_id: (*steps_of_jobs.get(job_id, (0, 0)), spent.get(job_id, 0.0)) for job_id in job_ids}
 
 
-def _read(row: JobRow, workspace: Path, done: int, total: int) -> VideoJob:
+def _read(row: JobRow, workspace: Path, done: int, total: int, cost_usd: float) -> VideoJob:
     status = JobStatus(row.status)
     return VideoJob(
         id=row.id,
@@ -256,6 +259,7 @@ def _read(row: JobRow, workspace: Path, done: int, total: int) -> VideoJob:
         # A film that is done stays done when a clean-up takes what it was made of.
         steps_done=total if status is JobStatus.DONE else done,
         steps_total=total,
+        cost_usd=cost_usd,
     )
 
 

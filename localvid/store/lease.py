@@ -25,6 +25,7 @@ from localvid.schemas import JobStatus, Storyboard, VideoJob
 from localvid.store import jobs as job_rows
 from localvid.store.artifacts import ArtifactFiles, address_of
 from localvid.store.database import Database
+from localvid.store.paid import Limits, StepCalls, check_limits, close_published
 from localvid.store.space import Space
 from localvid.store.steps import add_step, artifact_of, forget_artifact, refer
 from localvid.store.tables import job_steps, jobs
@@ -52,6 +53,7 @@ class JobLease:
         files: ArtifactFiles,
         space: Space,
         workspace: Path,
+        temporaries: Path,
         heartbeat_seconds: float,
         lease_seconds: float,
         on_release: Callable[[], None],
@@ -62,6 +64,7 @@ class JobLease:
         self._files = files
         self._space = space
         self._workspace = workspace
+        self._temporaries = temporaries
         self._lease_seconds = lease_seconds
         self._on_release = on_release
         self._ended = False
@@ -135,9 +138,27 @@ class JobLease:
                     self._files.place(partial, address)
                     add_step(connection, key=key, kind=kind, address=address, size=size)
                 refer(connection, self.job.id, key=key, kind=kind)
+                close_published(connection, key)
         except OSError as error:
             raise as_workspace_error(error, partial) from error
         return self._files.path(address)
+
+    def paid_calls(self, key: str, limits: Limits) -> StepCalls:
+        """The rows in which a step that a host makes is paid for; safe to use from another thread."""
+        return StepCalls(
+            self.job.id,
+            key,
+            self._owner,
+            limits=limits,
+            database=self._database,
+            temporaries=self._temporaries,
+            fenced=self._fenced,
+        )
+
+    def check_spend(self, amount_usd: float, limits: Limits, *, what: str) -> None:
+        """Raise SpendLimitError if so much more would lead beyond a limit; nothing is set aside."""
+        with self._database.read() as connection:
+            check_limits(connection, self.job.id, amount_usd, limits, what=what)
 
     def reuse(self, key: str) -> None:
         """Record that this job uses a step that is finished, so that no clean-up takes its artifact.

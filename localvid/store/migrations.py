@@ -92,4 +92,34 @@ def _m002_notices(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN notices TEXT NOT NULL DEFAULT '[]'")
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_m001_jobs_steps_artifacts, _m002_notices)
+def _m003_paid_calls(connection: Connection) -> None:
+    for statement in (
+        """CREATE TABLE paid_calls (
+            id TEXT NOT NULL PRIMARY KEY,
+            job_id TEXT NOT NULL,
+            step_key TEXT NOT NULL,
+            owner TEXT NOT NULL,
+            host TEXT NOT NULL,
+            model TEXT NOT NULL,
+            version TEXT NOT NULL,
+            inputs TEXT NOT NULL,
+            state TEXT NOT NULL,
+            run_id TEXT,
+            estimated_usd FLOAT NOT NULL,
+            cost_usd FLOAT,
+            detail TEXT NOT NULL,
+            created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+            updated_at TIMESTAMP WITH TIME ZONE NOT NULL
+        )""",
+        "CREATE INDEX paid_calls_by_step ON paid_calls (step_key)",
+        "CREATE INDEX paid_calls_by_job ON paid_calls (job_id)",
+        "CREATE INDEX paid_calls_by_age ON paid_calls (created_at)",
+    ):
+        connection.exec_driver_sql(statement)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _m001_jobs_steps_artifacts,
+    _m002_notices,
+    _m003_paid_calls,
+)

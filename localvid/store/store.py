@@ -23,9 +23,9 @@ from typing import Self
 
 from localvid.errors import InvalidRequestError, JobBusyError, WorkspaceError
 from localvid.files import as_workspace_error, digest, writing
-from localvid.schemas import FilmOptions, JobStatus, Storyboard, VideoJob
+from localvid.schemas import FilmOptions, JobStatus, PaidCall, Storyboard, VideoJob
 from localvid.store import jobs as job_rows
-from localvid.store import owners
+from localvid.store import owners, paid
 from localvid.store.artifacts import ArtifactFiles
 from localvid.store.database import Database
 from localvid.store.filesystems import refuse_network, type_of
@@ -133,6 +133,21 @@ class Store:
         with self._database.read() as connection:
             return job_rows.steps_of(connection, job_rows.resolve(connection, job_id))
 
+    def calls_of(self, job_id: str) -> list[PaidCall]:
+        """What the job asked of hosts, the oldest first."""
+        with self._database.read() as connection:
+            return paid.calls_of(connection, job_rows.resolve(connection, job_id))
+
+    def has_open_call(self, step_key: str) -> bool:
+        """Whether a host may be making this step, or have made it."""
+        with self._database.read() as connection:
+            return paid.has_open_call(connection, step_key)
+
+    def confirm_calls(self, job_id: str) -> int:
+        """The user lets clips that may be paid for already be paid for again; how many there are."""
+        with self._database.write() as connection:
+            return paid.confirm(connection, job_rows.resolve(connection, job_id))
+
     def update_job(
         self,
         job_id: str,
@@ -235,6 +250,7 @@ class Store:
             files=self._files,
             space=self._space,
             workspace=self.workspace,
+            temporaries=self._temporaries,
             heartbeat_seconds=heartbeat_seconds,
             lease_seconds=lease_seconds,
             on_release=lambda: self._leased.discard(job.id),

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -73,6 +74,29 @@ job_steps = Table(
     Column("kind", Text, nullable=False),
     Column("label", Text, nullable=False),
     Index("job_steps_by_key", "key"),
+)
+
+paid_calls = Table(
+    "paid_calls",  # of jobs that were deleted, too: the month's sum counts them
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("job_id", Text, nullable=False),
+    Column("step_key", Text, nullable=False),
+    Column("owner", Text, nullable=False),  # whose process sent it
+    Column("host", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("inputs", Text, nullable=False),  # an object as JSON
+    Column("state", Text, nullable=False),
+    Column("run_id", Text),
+    Column("estimated_usd", Float, nullable=False),
+    Column("cost_usd", Float),
+    Column("detail", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index("paid_calls_by_step", "step_key"),
+    Index("paid_calls_by_job", "job_id"),
+    Index("paid_calls_by_age", "created_at"),
 )
 
 artifacts = Table(

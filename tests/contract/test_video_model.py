@@ -11,6 +11,7 @@ import pytest
 from fixtures_tiny import svd_info
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import SecretStr
 
 from localvid.config import Settings
 from localvid.errors import CapabilityError, InvalidRequestError
@@ -44,6 +45,17 @@ def open_hosted_svd(request: pytest.FixtureRequest) -> VideoModel:
     return HostedVideoModel(svd_info(request.getfixturevalue("tiny_svd")), Settings())
 
 
+def open_replicate(request: pytest.FixtureRequest) -> VideoModel:
+    from paid_calls import CallList
+
+    from localvid import registry
+
+    settings = request.getfixturevalue("replicate_settings")
+    info = registry.get_model("replicate:svd-xt", settings, ModelKind.VIDEO)
+    # Each test is an attempt of its own: nothing is taken up from the one before.
+    return registry.open_remote_model(info, settings, CallList(forgets=True))
+
+
 def open_animatic(_request: pytest.FixtureRequest) -> VideoModel:
     from localvid import registry
 
@@ -53,12 +65,27 @@ def open_animatic(_request: pytest.FixtureRequest) -> VideoModel:
     )
 
 
+@pytest.fixture(scope="module")
+def replicate_settings() -> Iterator[Settings]:
+    """Leave, a token, and a Replicate on this machine; whatever was asked of it was in its published form."""
+    from replicate_server import TOKEN, ReplicateServer, serve
+
+    with serve(ReplicateServer()) as server:
+        yield Settings(
+            allow_remote=True,
+            replicate_api_token=SecretStr(TOKEN),
+            replicate_base_url=server.base,
+            remote_poll_seconds=0.01,
+        )
+        assert server.violations == []
+
+
 Opener = Callable[[pytest.FixtureRequest], VideoModel]
 
 
 @pytest.fixture(
-    params=[open_tiny_svd, open_hosted_svd, open_animatic],
-    ids=["svd", "hosted svd", "animatic"],
+    params=[open_tiny_svd, open_hosted_svd, open_animatic, open_replicate],
+    ids=["svd", "hosted svd", "animatic", "replicate"],
     scope="module",
 )
 def opener(request: pytest.FixtureRequest) -> Opener:

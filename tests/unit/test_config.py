@@ -135,6 +135,22 @@ class TestAccounts:
         assert "sk-canary" not in repr(load_settings()) + str(load_settings())
 
 
+def test_a_hosts_token_goes_with_its_address(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPLICATE_API_TOKEN", "r8_canary")
+    settings = load_settings()
+    assert settings.replicate_api_token is not None
+    assert settings.replicate_api_token.get_secret_value() == "r8_canary"
+    assert settings.replicate_base_url == "https://api.replicate.com/v1"
+    assert "r8_canary" not in repr(settings) + str(settings) + settings.model_dump_json()
+
+    (empty_folder / ".env").write_text("REPLICATE_BASE_URL=https://elsewhere.example/v1")
+    assert load_settings().replicate_base_url == "https://api.replicate.com/v1"
+    (empty_folder / "localvid.toml").write_text('replicate_base_url = "https://elsewhere.example/v1"')
+    assert load_settings().replicate_api_token is None
+    monkeypatch.setenv("LOCALVID_REPLICATE_API_TOKEN", "r8_of_elsewhere")
+    assert load_settings().replicate_api_token is not None
+
+
 def test_a_dotenv_that_is_not_text_is_one_line(empty_folder: Path) -> None:
     (empty_folder / ".env").write_bytes(b"\xff\xfe=\xff")
     with pytest.raises(InvalidSettingsError, match="cannot be read"):
@@ -144,7 +160,9 @@ def test_a_dotenv_that_is_not_text_is_one_line(empty_folder: Path) -> None:
 @pytest.mark.parametrize("document", ["docs/configuration.md", "localvid.toml"])
 def test_every_setting_is_documented(document: str) -> None:
     text = (REPOSITORY / document).read_text(encoding="utf-8")
-    secret = {"hf_token", "openai_api_key", "anthropic_api_key"} if document.endswith(".toml") else set()
+    secret: set[str] = set()
+    if document.endswith(".toml"):
+        secret = {"hf_token", "openai_api_key", "anthropic_api_key", "replicate_api_token"}
     assert [name for name in Settings.model_fields if name not in text and name not in secret] == []
 
 

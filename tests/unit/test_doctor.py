@@ -135,3 +135,17 @@ print([name for name in ("torch", "diffusers", "llama_cpp", "httpx") if name in 
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_what_may_be_sent_to_hosts_is_said_without_the_token(settings: Settings) -> None:
+    def said(**changes: object) -> str:
+        return find(settings.model_copy(update=changes), "remote models").detail
+
+    token = SecretStr("r8_canary")
+    assert said() == "nothing is sent without --allow-remote; no token for replicate"
+    assert said(allow_remote=True, offline=True, replicate_api_token=token) == (
+        "nothing is sent offline; a token for replicate is set"
+    )
+    assert said(allow_remote=True, replicate_api_token=token) == (
+        "allowed, at most $1.00 a job, $10.00 a month; a token for replicate is set"
+    )

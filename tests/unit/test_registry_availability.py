@@ -30,7 +30,8 @@ def _torch_with_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def manifest(settings: Settings, name: str, **changes: object) -> ModelManifest:
-    found = next(m for m in load_manifests(settings).values() if m.id.endswith(f":{name}"))
+    here = (m for m in load_manifests(settings).values() if not m.is_remote)
+    found = next(m for m in here if m.id.endswith(f":{name}"))
     return found.model_copy(update=changes)
 
 

@@ -28,6 +28,8 @@ IDS = {
     "llm:outline",
     "llm:qwen3-4b-instruct-2507",
     "llm:smollm2-135m",
+    "replicate:svd",
+    "replicate:svd-xt",
 }
 OWN = """
 id = "llm:mine"
@@ -82,7 +84,9 @@ def test_a_shipped_manifest_is_complete(settings: Settings, model_id: str) -> No
             assert value in allowed
         assert capabilities.default_width % capabilities.size_multiple == 0
         assert capabilities.default_height % capabilities.size_multiple == 0
-        assert capabilities.stores_latents is (capabilities.sampling is not None)
+        samples_here = capabilities.sampling is not None and not capabilities.remote
+        assert capabilities.stores_latents is samples_here
+        assert (manifest.price is not None) is capabilities.remote
 
 
 def allowed_start(allowed: object) -> int:
