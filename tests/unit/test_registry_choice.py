@@ -205,6 +205,7 @@ def test_another_server_is_another_step(settings: Settings) -> None:
             FilmOptions(llm="openai:some/x"),
             prompt="A fox",
             models=(writer,),
+            videos=(),
             version="1",
         )
         assert record.options.llm == "openai:some/x"
