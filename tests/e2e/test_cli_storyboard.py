@@ -167,5 +167,16 @@ def test_an_image_that_cannot_be_drawn_leaves_no_sheet() -> None:
     Path("board.yaml").write_text(YAML.replace("camera: pan left", "reference_image: text.png"))
     localvid("storyboard", "--show", "board.yaml")
     assert "text.png is not an image" in refused("storyboard", "--show", "board.yaml", "-o", "sheet.png")
-    assert "is an image of this storyboard" in refused("storyboard", "--show", "board.yaml", "-o", "text.png")
     assert sorted(path.name for path in Path.cwd().iterdir()) == ["board.yaml", "text.png"]
+
+
+@pytest.mark.parametrize("named", ["red.png", "boards/../red.png", "link.png"])
+def test_an_image_of_the_storyboard_is_not_drawn_over(named: str) -> None:
+    Path("boards").mkdir()
+    Path("link.png").symlink_to("red.png")
+    Image.new("RGB", (64, 64), (200, 30, 30)).save("red.png")
+    before = Path("red.png").read_bytes()
+    Path("boards/board.yaml").write_text(YAML.replace("camera: pan left", "reference_image: ../red.png"))
+    said = refused("storyboard", "--show", "boards/board.yaml", "-o", named)
+    assert "is an image of this storyboard" in said
+    assert Path("red.png").read_bytes() == before
