@@ -47,7 +47,7 @@ def check_output(output: Path) -> None:
     Raises InvalidRequestError if it is a folder or lies in what is no folder, WorkspaceError if its folder,
     or the nearest one that exists, cannot be written to.
     """
-    output = output.expanduser().absolute()
+    output = expanded(output).absolute()
     try:
         if output.is_dir():
             raise InvalidRequestError(f"{output} is a folder", hint="name a file in it")
@@ -59,6 +59,14 @@ def check_output(output: Path) -> None:
             pass
     except OSError as error:
         raise as_workspace_error(error, output) from error
+
+
+def expanded(path: Path) -> Path:
+    """The path with `~` as the user's own folder; `~name` stays where there is nobody of that name."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
 
 
 def flush(path: Path) -> None:

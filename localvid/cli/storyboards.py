@@ -169,4 +169,6 @@ def _beside(storyboard: Storyboard, folder: Path) -> Storyboard:
 
 
 def _absolute(image: Path, folder: Path) -> Path:
-    return (folder / image.expanduser()).absolute()
+    from localvid.files import expanded
+
+    return (folder / expanded(image)).absolute()

@@ -114,6 +114,19 @@ def test_the_schema_is_printed_or_written_and_then_named() -> None:
     localvid("render", "film.json", *SMALL, "--num-frames", "4", "--dry-run")
 
 
+def test_the_home_folder_is_found_and_nobodys_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    localvid(*WRITE, "-o", "~/film.yaml")
+    assert Path("film.yaml").is_file()
+    localvid(*WRITE, "-o", "~nobody-of-that-name/film.yaml")
+    assert Path("~nobody-of-that-name/film.yaml").is_file()
+    Path("board.yaml").write_text(
+        YAML.replace("camera: pan left", "reference_image: ~nobody-of-that-name/a.png")
+    )
+    assert "a.png" in refused("storyboard", "--show", "board.yaml", "-o", "sheet.png")
+    assert "a.png" in refused("render", "board.yaml", *SMALL)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
