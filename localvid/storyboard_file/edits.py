@@ -60,7 +60,7 @@ def unkept_layout() -> InvalidStoryboardError:
     """What is said where a text cannot be changed within its own layout."""
     return InvalidStoryboardError(
         "the file is laid out in a way that cannot be changed in place",
-        hint="name a new file with --output",
+        hint="write it as JSON: --output NAME.json",
     )
 
 

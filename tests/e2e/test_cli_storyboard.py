@@ -114,6 +114,15 @@ def test_the_schema_is_printed_or_written_and_then_named() -> None:
     localvid("render", "film.json", *SMALL, "--num-frames", "4", "--dry-run")
 
 
+def test_a_link_is_followed_and_permissions_stay() -> None:
+    Path("board.yaml").chmod(0o600)
+    Path("link.yaml").symlink_to("board.yaml")
+    localvid(*WRITE, "-o", "link.yaml")
+    assert Path("link.yaml").is_symlink()
+    assert "lighthouse" in Path("board.yaml").read_text(encoding="utf-8")
+    assert Path("board.yaml").stat().st_mode & 0o777 == 0o600
+
+
 def test_the_home_folder_is_found_and_nobodys_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(Path.cwd()))
     localvid(*WRITE, "-o", "~/film.yaml")
@@ -146,6 +155,9 @@ def test_the_home_folder_is_found_and_nobodys_is_not(monkeypatch: pytest.MonkeyP
         (["--show", "missing.mp4"], "missing.mp4"),
         (["--show", " "], "empty path"),
         (["--schema", "-o", "board.yaml/s.json"], "is not a folder"),
+        (["a forest", "-o", "film.mp4"], "no extension of a storyboard"),
+        (["a forest", "-o", "-"], "no extension of a storyboard"),
+        (["a forest", "-o", "board.yaml/new.yaml"], "is not a folder"),
     ],
 )
 def test_wrong_use(arguments: list[str], said: str) -> None:
