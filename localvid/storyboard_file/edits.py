@@ -142,7 +142,10 @@ def _remove(edits: Edits, mapping: Mapping, entry: Entry) -> None:
     place = mapping.entries.index(entry)
     following: Node | Entry | None = mapping.entries[place + 1] if place + 1 < len(mapping.entries) else None
     if place == 0 and following is not None:
-        edits.replace(entry.start, following.start, "")
+        # On the line of its dash stands the next key then, unless there are comments above that.
+        end = edits.line_end(entry.end)
+        is_next = mapping.flow or not edits.text[end : following.start].strip()
+        edits.replace(entry.start, following.start if is_next else end, "")
     elif mapping.flow:
         edits.replace(mapping.entries[place - 1].end, entry.end, "")
     else:

@@ -260,6 +260,14 @@ def test_only_what_changes_is_changed() -> None:
     )
 
 
+def test_a_comment_below_a_first_key_that_goes_stays() -> None:
+    text = "shots:\n  - seed: 3  # lucky\n    # the fox\n    description: a fox\n"
+    before = parse(text, Form.YAML, name="film")
+    assert updated(text, Form.YAML, before, before.with_shot(0, seed=None)) == (
+        "shots:\n  - \n    # the fox\n    description: a fox\n"
+    )
+
+
 def test_shots_move_with_their_comments_and_new_ones_look_like_them() -> None:
     before = parse(MINE, Form.YAML, name="film")
     first, second, third = before.shots
