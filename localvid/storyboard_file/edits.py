@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from localvid.errors import InvalidStoryboardError
 from localvid.schemas import Transition
 from localvid.storyboard_file.nodes import Entry, Mapping, Node, Scalar
-from localvid.storyboard_file.scalars import folded, on_one_line
+from localvid.storyboard_file.scalars import folded, literal, on_one_line
 from localvid.storyboard_file.writing import Said, transition_text, value_text, word
 
 
@@ -105,11 +105,9 @@ def _like(edits: Edits, mapping: Mapping, entry: Entry, value: Said) -> str:
         _, sign, comment = edits.text[node.start : edits.line_end(node.start)].partition("#")
         beside = f" {sign}{comment}" if sign else ""
         first = next((line for line in edits.text[node.start : node.end].split("\n")[1:] if line.strip()), "")
-        new = folded(
-            value,
-            indent=max(indent + 1, len(first) - len(first.lstrip(" "))),
-            header=f">-{beside}",
-        )
+        deep = max(indent + 1, len(first) - len(first.lstrip(" ")))
+        new = folded(value, indent=deep, header=f">-{beside}") if style == ">" else None
+        new = new or literal(value, indent=deep, header=f"|-{beside}")
         return new or f"{on_one_line(value)}{beside}"
     if mapping.flow or style or edits.text[node.end : edits.line_end(node.end)].strip():
         return on_one_line(value, quote=style, flow=mapping.flow)

@@ -260,6 +260,18 @@ def test_only_what_changes_is_changed() -> None:
     )
 
 
+@pytest.mark.parametrize(("sign", "kept"), [("|", "|-"), (">", "|-")])
+def test_lines_of_a_block_stay_lines(sign: str, kept: str) -> None:
+    text = f"shots:\n  - description: {sign}   # mine\n      A fox\n\n      at dawn.\n    seed: 3\n"
+    before = parse(text, Form.YAML, name="film")
+    after = before.with_shot(0, description=before.shots[0].description.replace("dawn", "night"))
+    lines = "A fox\n\n      at night." if sign == "|" else "A fox\n      at night."
+    assert updated(text, Form.YAML, before, after) == (
+        f"shots:\n  - description: {kept} # mine\n      {lines}\n    seed: 3\n"
+    )
+    assert f"description: |-\n      {lines}\n" in written(after, Form.YAML)
+
+
 def test_a_comment_below_a_first_key_that_goes_stays() -> None:
     text = "shots:\n  - seed: 3  # lucky\n    # the fox\n    description: a fox\n"
     before = parse(text, Form.YAML, name="film")
