@@ -184,7 +184,13 @@ def storyboard(
         return
     if edit is not None:
         from localvid.cli.editing import edit_storyboard
+        from localvid.cli.storyboards import STANDARD_INPUT
 
+        if edit == STANDARD_INPUT and prompt == "-":
+            raise InvalidRequestError(
+                "the standard input cannot be both the storyboard and the instruction",
+                hint="give the instruction as PROMPT",
+            )
         words = _prompt(prompt or "")
         edit_storyboard(
             edit, words, target=file, settings=settings, seed=seed, yes=yes, as_json=as_json, quiet=quiet

@@ -297,6 +297,7 @@ def test_instructions_of_which_nothing_can_be_done(
         (["make it night", "--yes"], "--yes: without meaning with a prompt"),
         (["--edit", "board.json"], "the instruction is empty"),
         (["--edit", "", "make it night"], "an empty path"),
+        (["--edit", "-", "-"], "cannot be both"),
         (["--edit", "board.json", "make it night", "--llm", "nobody"], "nobody"),
         (["--edit", "board.json", "make it night", "-o", "film.mp4"], "no extension of a storyboard"),
     ],
