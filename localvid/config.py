@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, TypeAdapter, ValidationError, field_validator
 
 from localvid.errors import InvalidSettingsError
+from localvid.files import expanded
 from localvid.schemas import Frozen, explain
 
 _PREFIX = "LOCALVID_"
@@ -108,7 +109,7 @@ class Settings(Frozen):
     @field_validator("workspace", "hub_cache", mode="after")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
-        return value.expanduser() if value else value
+        return expanded(value) if value else value
 
 
 def load_settings(**flags: Any) -> Settings:
@@ -149,7 +150,7 @@ def _data_home() -> Path:
 def _config_file(environment: Mapping[str, str]) -> Path | None:
     named = environment.get(f"{_PREFIX}CONFIG")
     if named:
-        path = Path(named).expanduser()
+        path = expanded(Path(named))
         if not path.is_file():
             raise InvalidSettingsError(
                 f"{_PREFIX}CONFIG names {path}, which is not a file", hint=f"mend or unset {_PREFIX}CONFIG"

@@ -45,9 +45,10 @@ def check_output(output: Path) -> None:
     """Find out before any work whether `output`, existing or not, can be written; nothing is left behind.
 
     Raises InvalidRequestError if it is a folder or lies in what is no folder, WorkspaceError if its folder,
-    or the nearest one that exists, cannot be written to.
+    or the nearest one that exists, cannot be written to, or if it is a file that is not to be written to:
+    a new file could take its place all the same.
     """
-    output = output.expanduser().absolute()
+    output = expanded(output).absolute()
     try:
         if output.is_dir():
             raise InvalidRequestError(f"{output} is a folder", hint="name a file in it")
@@ -57,8 +58,26 @@ def check_output(output: Path) -> None:
         # Asking for permission bits is not enough: root has them all, on a read-only disk too.
         with tempfile.TemporaryFile(dir=folder):
             pass
+        _check_permission(output)
     except OSError as error:
         raise as_workspace_error(error, output) from error
+
+
+def _check_permission(output: Path) -> None:
+    try:
+        mode = output.stat().st_mode
+    except FileNotFoundError:
+        return
+    if not mode & 0o222 or not os.access(output, os.W_OK):
+        raise WorkspaceError(f"{output} is read-only", hint="make it writable, or name another output")
+
+
+def expanded(path: Path) -> Path:
+    """The path with `~` as the user's own folder; `~name` stays where there is nobody of that name."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
 
 
 def flush(path: Path) -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from localvid import registry
 from localvid.config import Settings
 from localvid.errors import InvalidImageError, InvalidRequestError, InvalidStoryboardError
-from localvid.files import check_output, digest
+from localvid.files import check_output, digest, expanded
 from localvid.media import containers, images
 from localvid.planning import capabilities_of, continuing_shots, fit_durations, num_shots_for
 from localvid.schemas import (
@@ -100,7 +100,7 @@ def settle_images(
     """
     places: dict[Path, Path] = {}
     for named in named_images(storyboard, options):
-        path = named.expanduser().absolute()
+        path = expanded(named).absolute()
         if not path.exists() and (kept / path.name).exists():
             path = kept / path.name
         images.read_image(path)
@@ -128,7 +128,7 @@ def settle_options(
     """
     changes: dict[str, object] = {}
     if options.output is not None:
-        changes["output"] = output = options.output.expanduser().absolute()
+        changes["output"] = output = expanded(options.output).absolute()
         containers.output_format(output)
         check_output(output)
     choice = registry.choose_video_model(settings, options.model)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from localvid.cli import output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from rich.console import Console
     from rich.text import Text
@@ -68,7 +68,7 @@ def shot_changes(before: Storyboard, revision: Revision) -> list[ShotChange]:
                 description=shot.description,
                 motion=""
                 if old
-                else f"{_words(shot.camera)}, energy {shot.energy:g}, {shot.duration_seconds:g} s",
+                else f"{shot.move_in_words}, energy {shot.energy:g}, {shot.duration_seconds:g} s",
             )
         )
     return [*changes, *(_removed(before, origin) for origin in gone)]
@@ -82,7 +82,10 @@ def is_same(before: Storyboard, revision: Revision) -> bool:
 def changes_document(before: Storyboard, revision: Revision) -> dict[str, Any]:
     """The same as JSON."""
     return {
-        "film": {name: {"before": old, "after": new} for name, (old, new) in _film(before, revision)},
+        "film": {
+            name: {"before": old, "after": new}
+            for name, (old, new) in film_changes(before, revision.storyboard).items()
+        },
         "shots": [
             {
                 "number": change.number,
@@ -98,7 +101,7 @@ def changes_document(before: Storyboard, revision: Revision) -> dict[str, Any]:
 
 def print_differences(console: Console, before: Storyboard, revision: Revision) -> None:
     """Fields of the film, then the shots; those that are kept are counted."""
-    for name, (old, new) in _film(before, revision):
+    for name, (old, new) in film_changes(before, revision.storyboard).items():
         _print_field(console, name, old, new, indent=2)
     for is_kept, group in groupby(shot_changes(before, revision), key=_run):
         changes = list(group)
@@ -107,10 +110,6 @@ def print_differences(console: Console, before: Storyboard, revision: Revision) 
             continue
         for change in changes:
             _print_shot(console, change)
-
-
-def _film(before: Storyboard, revision: Revision) -> Iterator[tuple[str, tuple[str, str]]]:
-    yield from film_changes(before, revision.storyboard).items()
 
 
 def _run(change: ShotChange) -> tuple[int, bool] | None:
@@ -134,24 +133,17 @@ def _differing(old: Shot, new: Shot) -> dict[str, tuple[str, str]]:
 
 def _fields(shot: Shot) -> dict[str, str]:
     """What a shot says, field by field, in words."""
-    transition = _words(shot.transition.kind)
-    if transition != "cut":
-        transition += f" {shot.transition.duration_seconds:g} s"
     return {
         "description": shot.description,
-        "camera": _words(shot.camera),
+        "camera": shot.camera.value.replace("_", " "),
         "camera speed": shot.camera_speed.value,
         "energy": f"{shot.energy:g}",
         "seconds": f"{shot.duration_seconds:g}",
-        "transition": transition,
+        "transition": shot.transition.in_words,
         "image": str(shot.reference_image or ""),
         "seed": "" if shot.seed is None else str(shot.seed),
         "continues": "yes" if shot.continue_from_previous else "no",
     }
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _kept(changes: Sequence[ShotChange]) -> str:

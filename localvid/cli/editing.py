@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 from localvid.cli import output
 from localvid.cli.differences import changes_document, is_same, print_differences
 from localvid.cli.making import of_storyboard, orchestrating
-from localvid.cli.storyboards import STANDARD_INPUT, is_film, read_storyboard, read_text, storyboard_in
+from localvid.cli.storyboards import (
+    STANDARD_INPUT,
+    check_storyboard_output,
+    is_film,
+    read_storyboard,
+    read_text,
+    storyboard_in,
+    write_text,
+)
 from localvid.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -47,7 +55,9 @@ def edit_storyboard(
 
     source = _read(path, target)
     file = target or (None if path == STANDARD_INPUT else path)
-    if file is not None:
+    if target is not None:
+        check_storyboard_output(target)
+    elif file is not None:
         check_output(file)
     with orchestrating(settings, quiet=quiet) as (orchestrator, display), display:
         revision = orchestrator.revise_storyboard(
@@ -114,20 +124,8 @@ def _agreed(file: Path) -> bool:
 
 
 def _write(source: _Source, revision: Revision, file: Path) -> None:
-    """Whole or not at all; a link is followed, and a file keeps its permissions."""
-    from localvid.files import writing
-
     text = _text(source, revision, file)
-    real = file.resolve()
-    real.parent.mkdir(parents=True, exist_ok=True)
-    with writing(real, overwrite=True) as partial:
-        partial.write_bytes(text.encode())
-        if real.exists():
-            partial.chmod(real.stat().st_mode)
-        if file == source.path and read_text(file) != source.text:
-            raise InvalidRequestError(
-                f"{file} has changed since it was read; nothing was written", hint="run the edit again"
-            )
+    write_text(text, file, instead_of=source.text if file.resolve() == source.path.resolve() else None)
 
 
 def _text(source: _Source, revision: Revision, file: Path) -> str:

@@ -155,7 +155,6 @@ def storyboard(
 ) -> None:
     """Write a storyboard, to edit and render; show one, or change it."""
     from localvid.config import load_settings
-    from localvid.files import check_output
 
     ways = {
         "--show": show is not None,
@@ -185,19 +184,25 @@ def storyboard(
         return
     if edit is not None:
         from localvid.cli.editing import edit_storyboard
+        from localvid.cli.storyboards import STANDARD_INPUT
 
+        if edit == STANDARD_INPUT and prompt == "-":
+            raise InvalidRequestError(
+                "the standard input cannot be both the storyboard and the instruction",
+                hint="give the instruction as PROMPT",
+            )
         words = _prompt(prompt or "")
         edit_storyboard(
             edit, words, target=file, settings=settings, seed=seed, yes=yes, as_json=as_json, quiet=quiet
         )
         return
-    from localvid.cli.storyboards import write_storyboard
+    from localvid.cli.storyboards import check_storyboard_output, write_storyboard
 
     asked = {"llm": settings.llm, "max_shots": max_shots, "duration_seconds": duration}
     options = validated_options({name: value for name, value in asked.items() if value is not None})
     prompt = _prompt(prompt or "")
     if file is not None:
-        check_output(file)
+        check_storyboard_output(file)
     with orchestrating(settings, quiet=quiet) as (orchestrator, display), display:
         written = orchestrator.write_storyboard(
             prompt,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from localvid.config import Settings
     from localvid.orchestrator import VideoOrchestrator
-    from localvid.schemas import Progress, Shot, Storyboard, Transition, VideoInfo, VideoJob
+    from localvid.schemas import Progress, Storyboard, Transition, VideoInfo, VideoJob
 
 
 @contextmanager
@@ -123,20 +123,11 @@ def print_shots(console: Console, storyboard: Storyboard, *, transition: Transit
     console.print("\nshots", style="bold")
     last = len(storyboard.shots)
     for number, shot in enumerate(storyboard.shots, start=1):
-        camera = " ".join(word for word in (_speed(shot), shot.camera.value) if word)
-        moves = f"{camera}, energy {shot.energy:g}, {shot.duration_seconds:g} s, seed {shot.seed}"
+        moves = f"{shot.move_in_words}, energy {shot.energy:g}, {shot.duration_seconds:g} s, seed {shot.seed}"
         if number < last:
             moves += f", then {(transition or shot.transition).in_words}"
         output.print_hanging(console, moves, indent=5, mark=f"  {number}")
         output.print_hanging(console, shot.description, indent=5)
-
-
-def _speed(shot: Shot) -> str:
-    """Of a move that is not of the usual speed."""
-    from localvid.schemas import Camera, CameraSpeed
-
-    unusual = shot.camera is not Camera.STATIC and shot.camera_speed is not CameraSpeed.NORMAL
-    return shot.camera_speed.value if unusual else ""
 
 
 def _with_resume(error: LocalvidError, job: VideoJob) -> LocalvidError:

@@ -67,7 +67,9 @@ def file_option(*names: str, help: str, metavar: str = "FILE") -> Any:
 def _path(text: str) -> Path:
     if not text.strip():
         raise typer.BadParameter("an empty path")
-    return Path(text)
+    from localvid.files import expanded
+
+    return expanded(Path(text))
 
 
 MAX_SHOTS = option(

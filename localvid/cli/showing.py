@@ -61,7 +61,7 @@ def show_storyboard(
         check_output(sheet)
     found = read_storyboard(source)
     board = _as_filmed(found, settings)
-    if sheet is not None and sheet.absolute() in {shot.reference_image for shot in board.shots}:
+    if sheet is not None and any(_is_same_file(sheet, shot.reference_image) for shot in board.shots):
         raise InvalidRequestError(f"{sheet} is an image of this storyboard", hint="name another output")
     if sheet is not None:
         _draw(board, found, settings, sheet, quiet=quiet)
@@ -73,6 +73,14 @@ def show_storyboard(
         print(f"saved {output.one_line(output.short_path(sheet.absolute()))}")
     elif not quiet:
         output.print_notice("-o sheet.html or -o sheet.png draws it, with a still of each shot")
+
+
+def _is_same_file(sheet: Path, image: Path | None) -> bool:
+    """Whether both are there and are one file, by whatever names."""
+    try:
+        return image is not None and sheet.samefile(image)
+    except (OSError, ValueError):  # one is not there, or is no name at all
+        return False
 
 
 def _as_filmed(found: FoundStoryboard, settings: Settings) -> Storyboard:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from localvid.errors import InvalidStoryboardError
+from localvid.errors import InvalidRequestError, InvalidStoryboardError
 
 if TYPE_CHECKING:
     from localvid.schemas import FilmOptions, Storyboard
@@ -70,6 +70,20 @@ def read_text(source: Path) -> str:
         ) from error
 
 
+def check_storyboard_output(file: Path) -> None:
+    """Find out before any work whether a storyboard can be written there: never over a film or a picture.
+
+    Raises InvalidRequestError, WorkspaceError.
+    """
+    from localvid.files import check_output
+
+    if file.suffix.lower() not in _FILE_SUFFIXES:
+        raise InvalidRequestError(
+            f"{file.name} has no extension of a storyboard", hint="name it .yaml or .json"
+        )
+    check_output(file)
+
+
 def write_storyboard(storyboard: Storyboard, file: Path) -> None:
     """Write a new file, JSON or YAML by its suffix, that names its schema; one that is there is replaced.
 
@@ -77,27 +91,39 @@ def write_storyboard(storyboard: Storyboard, file: Path) -> None:
     """
     from localvid.storyboard_file import form_of, schema, written
 
-    _write(written(storyboard, form_of(file.suffix), name=file.name, schema=schema.reference(file)), file)
+    write_text(written(storyboard, form_of(file.suffix), name=file.name, schema=schema.reference(file)), file)
 
 
 def write_schema(file: Path | None) -> None:
     """The JSON Schema of storyboard files, to a file or else to the standard output."""
+    from localvid.files import check_output
     from localvid.storyboard_file import schema
 
     if file is None:
         sys.stdout.write(schema.text())
         return
-    _write(schema.text(), file)
+    check_output(file)
+    write_text(schema.text(), file)
     print(file)
 
 
-def _write(text: str, file: Path) -> None:
-    from localvid.files import check_output, writing
+def write_text(text: str, file: Path, *, instead_of: str | None = None) -> None:
+    """Write it whole or not at all; a link is followed, and a file that is there keeps its permissions.
 
-    check_output(file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with writing(file, overwrite=True) as partial:
-        partial.write_text(text, encoding="utf-8", newline="\n")
+    Raises WorkspaceError, and InvalidRequestError where the file no longer says `instead_of`.
+    """
+    from localvid.files import writing
+
+    real = file.resolve()
+    real.parent.mkdir(parents=True, exist_ok=True)
+    with writing(real, overwrite=True) as partial:
+        partial.write_bytes(text.encode())
+        if real.exists():
+            partial.chmod(real.stat().st_mode)
+        if instead_of is not None and read_text(file) != instead_of:
+            raise InvalidRequestError(
+                f"{file} has changed since it was read; nothing was written", hint="run the edit again"
+            )
 
 
 def _is_file(path: Path) -> bool:
@@ -169,4 +195,6 @@ def _beside(storyboard: Storyboard, folder: Path) -> Storyboard:
 
 
 def _absolute(image: Path, folder: Path) -> Path:
-    return (folder / image.expanduser()).absolute()
+    from localvid.files import expanded
+
+    return (folder / expanded(image)).absolute()

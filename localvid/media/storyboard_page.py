@@ -37,7 +37,7 @@ img { display: block; width: 100%; height: auto; }
   border-radius: .35rem; background: var(--badge); color: #1c1814; font-weight: 600; text-align: center;
   line-height: 2rem; }
 .said { padding: .75rem 1rem; flex: 1; }
-.said p { margin: 0; white-space: pre-line; }
+.said p { margin: 0; }
 .how { display: grid; grid-template-columns: 1fr auto; align-items: center; gap: .25rem 1rem;
   padding: .6rem 1rem; border-top: 1px solid var(--line); font-size: .9rem; }
 .camera { display: inline-flex; align-items: center; white-space: nowrap; gap: .5rem; color: var(--accent); }
@@ -117,7 +117,7 @@ def _item(shot: Shot, still: Path, *, number: int, last: bool) -> str:
     return f"""<li>
 <img src="data:image/jpeg;base64,{image}" width="{width}" height="{height}" alt="Still of shot {number}">
 <span class="badge">{number}</span>
-<div class="said"><p dir="auto">{escape(shot.description)}</p></div>
+<div class="said"><p dir="auto">{escape(clean_prompt(shot.description))}</p></div>
 <div class="how">
 <span class="camera">{svg_sign(shot.camera)}{shot.move_in_words}</span>
 <span class="right">{shot.duration_seconds:g} s</span>

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from localvid.config import Settings
 from localvid.errors import InvalidRequestError
+from localvid.files import expanded
 from localvid.gpu import Cuda
 from localvid.hub_cache import find_snapshot, has_token
 from localvid.llm.served.endpoint import endpoint_of, obstacle_to, provider_of
@@ -89,7 +90,7 @@ def find_weights(manifest: ModelManifest, settings: Settings) -> Weights:
     """The weights: the user's own path, the package's file, the hub's cache; none where none are needed."""
     own = settings.model_paths.get(manifest.id) or settings.model_paths.get(short_name(manifest))
     if own is not None:
-        return _own_weights(manifest, own.expanduser().absolute())
+        return _own_weights(manifest, expanded(own).absolute())
     if manifest.package is not None:
         return _packaged_weights(manifest, manifest.package)
     if manifest.repo is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from localvid.config import Settings
 from localvid.errors import NotAvailableError
+from localvid.files import expanded
 from localvid.gpu import detect_cuda
 from localvid.llm.served.endpoint import endpoint_of, provider_of
 from localvid.registry.availability import inspect
@@ -48,7 +49,7 @@ def get_model(model_id: str, settings: Settings, kind: ModelKind | None = None) 
     if kind in (None, ModelKind.STORYBOARD) and is_served(model_id):
         return inspect(served_manifest(model_id, settings), settings, detect_cuda())
     if kind in (None, ModelKind.STORYBOARD) and ("/" in model_id or model_id.lower().endswith(".gguf")):
-        path = Path(model_id).expanduser().absolute()
+        path = expanded(Path(model_id)).absolute()
         manifest = gguf_manifest(path)
         info = inspect(manifest, settings, detect_cuda())
         return info.model_copy(update={"source": path})

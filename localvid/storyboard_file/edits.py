@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from localvid.errors import InvalidStoryboardError
 from localvid.schemas import Transition
 from localvid.storyboard_file.nodes import Entry, Mapping, Node, Scalar
-from localvid.storyboard_file.scalars import folded, on_one_line
+from localvid.storyboard_file.scalars import folded, literal, on_one_line
 from localvid.storyboard_file.writing import Said, transition_text, value_text, word
 
 
@@ -60,7 +60,7 @@ def unkept_layout() -> InvalidStoryboardError:
     """What is said where a text cannot be changed within its own layout."""
     return InvalidStoryboardError(
         "the file is laid out in a way that cannot be changed in place",
-        hint="name a new file with --output",
+        hint="write it as JSON: --output NAME.json",
     )
 
 
@@ -105,11 +105,9 @@ def _like(edits: Edits, mapping: Mapping, entry: Entry, value: Said) -> str:
         _, sign, comment = edits.text[node.start : edits.line_end(node.start)].partition("#")
         beside = f" {sign}{comment}" if sign else ""
         first = next((line for line in edits.text[node.start : node.end].split("\n")[1:] if line.strip()), "")
-        new = folded(
-            value,
-            indent=max(indent + 1, len(first) - len(first.lstrip(" "))),
-            header=f">-{beside}",
-        )
+        deep = max(indent + 1, len(first) - len(first.lstrip(" ")))
+        new = folded(value, indent=deep, header=f">-{beside}") if style == ">" else None
+        new = new or literal(value, indent=deep, header=f"|-{beside}")
         return new or f"{on_one_line(value)}{beside}"
     if mapping.flow or style or edits.text[node.end : edits.line_end(node.end)].strip():
         return on_one_line(value, quote=style, flow=mapping.flow)
@@ -142,7 +140,10 @@ def _remove(edits: Edits, mapping: Mapping, entry: Entry) -> None:
     place = mapping.entries.index(entry)
     following: Node | Entry | None = mapping.entries[place + 1] if place + 1 < len(mapping.entries) else None
     if place == 0 and following is not None:
-        edits.replace(entry.start, following.start, "")
+        # On the line of its dash stands the next key then, unless there are comments above that.
+        end = edits.line_end(entry.end)
+        is_next = mapping.flow or not edits.text[end : following.start].strip()
+        edits.replace(entry.start, following.start if is_next else end, "")
     elif mapping.flow:
         edits.replace(mapping.entries[place - 1].end, entry.end, "")
     else:

@@ -44,6 +44,13 @@ def folded(text: str, *, indent: int, header: str = ">-") -> str | None:
     return "\n".join([header, *(" " * indent + line for line in lines)])
 
 
+def literal(text: str, *, indent: int, header: str = "|-") -> str | None:
+    """The text as a block that keeps its lines, indented by so much; None for what that would change."""
+    if not text or text != text.strip() or re.search(r"[\t\r]", text) or _UNPRINTABLE.search(text):
+        return None
+    return "\n".join([header, *(" " * indent + line if line else "" for line in text.split("\n"))])
+
+
 def columns(text: str) -> int:
     """As wide as it looks: the scripts of East Asia take two columns a character."""
     return sum(2 if "\u1100" <= char <= "\u115f" or "\u2e80" <= char <= "\uffdc" else 1 for char in text)

@@ -16,7 +16,6 @@ from localvid.errors import InvalidStoryboardError
 from localvid.schemas import Shot, Storyboard, Transition
 from localvid.storyboard_file.blocks import arrange_blocks, arrange_flow
 from localvid.storyboard_file.edits import Edits, set_values, unkept_layout
-from localvid.storyboard_file.matching import matched_shots
 from localvid.storyboard_file.nodes import Mapping as MappingNode
 from localvid.storyboard_file.nodes import Sequence as SequenceNode
 from localvid.storyboard_file.reading import Form, json_data, parse, yaml_data
@@ -31,19 +30,18 @@ def updated(
     before: Storyboard,
     after: Storyboard,
     *,
-    origins: Sequence[int | None] | None = None,
+    origins: Sequence[int | None],
 ) -> str:
     """`text`, which says `before`, changed so that it says `after`.
 
-    Shots are those of `origins` (for each shot of `after` which of `before` it is, None for a new one), else
-    they are recognised (`matched_shots`). They keep their comments when they are changed or moved; a shot
-    that goes takes its comments with it. An image that a shot keeps stays as the text names it, wherever
-    `before` has it. Line ends, a byte order mark and a missing last line end stay.
+    `origins` says for each shot of `after` which of `before` it is, None for a new one. Shots keep their
+    comments when they are changed or moved; one that goes takes its comments with it. An image that a shot
+    keeps stays as the text names it, wherever `before` has it. Line ends, a byte order mark and a missing
+    last line end stay.
 
     Raises InvalidStoryboardError for a text that is no storyboard, and for one so laid out that it cannot be
     changed in place.
     """
-    origins = matched_shots(before.shots, after.shots) if origins is None else origins
     body = text.removeprefix("\ufeff")
     own = parse(body, form, name=_NAME)
     if len(own.shots) != len(before.shots):

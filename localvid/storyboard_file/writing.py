@@ -8,7 +8,7 @@ import shlex
 from localvid.schemas import Shot, Storyboard, Transition
 from localvid.schemas.text import clean_prompt
 from localvid.storyboard_file.reading import SCHEMA_KEY, Form
-from localvid.storyboard_file.scalars import WIDTH, columns, folded, number, on_one_line
+from localvid.storyboard_file.scalars import WIDTH, columns, folded, literal, number, on_one_line
 
 FILM_KEYS = ("version", "title", "prompt", "style", "characters", "setting", "written_by")
 SHOT_KEYS = tuple(Shot.model_fields)
@@ -49,7 +49,7 @@ def shot_lines(shot: Shot, *, dash: int, keys: int) -> list[str]:
     first, *others = lines
     return [
         f"{' ' * dash}-{' ' * (keys - dash - 1)}{first}",
-        *(line if line.startswith(" ") else " " * keys + line for line in others),
+        *(" " * keys + line if line and not line.startswith(" ") else line for line in others),
     ]
 
 
@@ -64,11 +64,9 @@ def value_text(value: Said, *, indent: int, column: int) -> str:
     if isinstance(value, str):
         line = on_one_line(value)
         escapes = line.startswith('"') and "\\" in line
-        return (
-            line
-            if column + columns(line) <= WIDTH and not escapes
-            else folded(value, indent=indent + 2) or line
-        )
+        if column + columns(line) <= WIDTH and not escapes:
+            return line
+        return folded(value, indent=indent + 2) or literal(value, indent=indent + 2) or line
     return word(value)
 
 

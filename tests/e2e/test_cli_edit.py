@@ -297,7 +297,9 @@ def test_instructions_of_which_nothing_can_be_done(
         (["make it night", "--yes"], "--yes: without meaning with a prompt"),
         (["--edit", "board.json"], "the instruction is empty"),
         (["--edit", "", "make it night"], "an empty path"),
+        (["--edit", "-", "-"], "cannot be both"),
         (["--edit", "board.json", "make it night", "--llm", "nobody"], "nobody"),
+        (["--edit", "board.json", "make it night", "-o", "film.mp4"], "no extension of a storyboard"),
     ],
 )
 def test_wrong_use(
@@ -313,6 +315,25 @@ def test_wrong_use(
     assert run(["storyboard", *options]) == 2
     assert said in capsys.readouterr().err
     assert board.read_bytes() == before
+
+
+def test_a_read_only_file_stays(board: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = board.read_bytes()
+    board.chmod(0o444)
+    edit(board, "drop shot 2", "--yes", code=1)
+    assert "is read-only" in capsys.readouterr().err
+    assert board.read_bytes() == before
+
+
+def test_a_layout_that_cannot_be_kept_is_written_as_its_hint_says(
+    board: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = board.with_suffix(".yaml")
+    path.write_bytes(b"shots:\r- description: a fox\r- description: an owl\r")
+    edit(path, "drop shot 1", "--yes", code=2)
+    assert "--output NAME.json" in capsys.readouterr().err
+    edit(path, "drop shot 1", "--output", str(board))
+    assert [shot.description for shot in read(board).shots] == ["an owl"]
 
 
 def test_a_hundred_shots(board: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -206,7 +206,7 @@ def test_a_speed_is_shown_with_its_move() -> None:
     shots = [{**shot, "camera": "pan_left", "camera_speed": "slow"} for shot in BOARD["shots"]]
     Path("slow.json").write_text(json.dumps({"shots": shots}))
     made = printed_json("render", "slow.json", *SMALL, "--num-frames", "3", "--transition", "cut")
-    assert localvid("get-job", made["id"]).stdout.count("slow pan_left") == 3
+    assert localvid("get-job", made["id"]).stdout.count("slow pan left") == 3
 
 
 def test_info_tells_all_and_saves_pictures() -> None:

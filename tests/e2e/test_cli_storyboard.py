@@ -114,6 +114,28 @@ def test_the_schema_is_printed_or_written_and_then_named() -> None:
     localvid("render", "film.json", *SMALL, "--num-frames", "4", "--dry-run")
 
 
+def test_a_link_is_followed_and_permissions_stay() -> None:
+    Path("board.yaml").chmod(0o600)
+    Path("link.yaml").symlink_to("board.yaml")
+    localvid(*WRITE, "-o", "link.yaml")
+    assert Path("link.yaml").is_symlink()
+    assert "lighthouse" in Path("board.yaml").read_text(encoding="utf-8")
+    assert Path("board.yaml").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_home_folder_is_found_and_nobodys_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    localvid(*WRITE, "-o", "~/film.yaml")
+    assert Path("film.yaml").is_file()
+    localvid(*WRITE, "-o", "~nobody-of-that-name/film.yaml")
+    assert Path("~nobody-of-that-name/film.yaml").is_file()
+    Path("board.yaml").write_text(
+        YAML.replace("camera: pan left", "reference_image: ~nobody-of-that-name/a.png")
+    )
+    assert "a.png" in refused("storyboard", "--show", "board.yaml", "-o", "sheet.png")
+    assert "a.png" in refused("render", "board.yaml", *SMALL)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -133,6 +155,9 @@ def test_the_schema_is_printed_or_written_and_then_named() -> None:
         (["--show", "missing.mp4"], "missing.mp4"),
         (["--show", " "], "empty path"),
         (["--schema", "-o", "board.yaml/s.json"], "is not a folder"),
+        (["a forest", "-o", "film.mp4"], "no extension of a storyboard"),
+        (["a forest", "-o", "-"], "no extension of a storyboard"),
+        (["a forest", "-o", "board.yaml/new.yaml"], "is not a folder"),
     ],
 )
 def test_wrong_use(arguments: list[str], said: str) -> None:
@@ -167,5 +192,16 @@ def test_an_image_that_cannot_be_drawn_leaves_no_sheet() -> None:
     Path("board.yaml").write_text(YAML.replace("camera: pan left", "reference_image: text.png"))
     localvid("storyboard", "--show", "board.yaml")
     assert "text.png is not an image" in refused("storyboard", "--show", "board.yaml", "-o", "sheet.png")
-    assert "is an image of this storyboard" in refused("storyboard", "--show", "board.yaml", "-o", "text.png")
     assert sorted(path.name for path in Path.cwd().iterdir()) == ["board.yaml", "text.png"]
+
+
+@pytest.mark.parametrize("named", ["red.png", "boards/../red.png", "link.png"])
+def test_an_image_of_the_storyboard_is_not_drawn_over(named: str) -> None:
+    Path("boards").mkdir()
+    Path("link.png").symlink_to("red.png")
+    Image.new("RGB", (64, 64), (200, 30, 30)).save("red.png")
+    before = Path("red.png").read_bytes()
+    Path("boards/board.yaml").write_text(YAML.replace("camera: pan left", "reference_image: ../red.png"))
+    said = refused("storyboard", "--show", "boards/board.yaml", "-o", named)
+    assert "is an image of this storyboard" in said
+    assert Path("red.png").read_bytes() == before

@@ -12,7 +12,7 @@ from storyboards import TRICKY, boards, shots, texts
 
 from localvid.errors import InvalidStoryboardError
 from localvid.schemas import Shot, Storyboard
-from localvid.storyboard_file import Form, matched_shots, parse, updated, written
+from localvid.storyboard_file import Form, parse, updated, written
 
 NAMES = ("zero", "one", "two", "three")
 
@@ -75,19 +75,21 @@ FLOW = """\
 
 
 @st.composite
-def changed(draw: st.DrawFn, before: Storyboard) -> Storyboard:
-    """The storyboard with shots taken out, moved, changed and added."""
-    made: list[Shot] = []
-    for shot in draw(st.permutations(before.shots))[: draw(st.integers(1, len(before.shots)))]:
-        other = draw(shots)
+def changed(draw: st.DrawFn, before: Storyboard) -> tuple[Storyboard, list[int | None]]:
+    """The storyboard with shots taken out, moved, changed and added, and which of before each one is."""
+    made: list[tuple[Shot, int | None]] = []
+    places = draw(st.permutations(range(len(before.shots))))
+    for origin in places[: draw(st.integers(1, len(places)))]:
+        shot, other = before.shots[origin], draw(shots)
         keys = draw(st.sets(st.sampled_from([*Shot.model_fields])))
         values = {key: getattr(other, key) for key in keys}
         if "description" in keys:
             values["description"] = f"{shot.description}, {draw(st.sampled_from(TRICKY))}"
-        made.append(Shot.model_validate({**shot.model_dump(), **values}))
+        made.append((Shot.model_validate({**shot.model_dump(), **values}), origin))
     for shot in draw(st.lists(shots, max_size=2)):
-        made.insert(draw(st.integers(0, len(made))), shot)
-    return Storyboard(title=draw(texts), style=draw(texts), written_by="me", shots=tuple(made))
+        made.insert(draw(st.integers(0, len(made))), (shot, None))
+    new, origins = zip(*made, strict=True)
+    return Storyboard(title=draw(texts), style=draw(texts), written_by="me", shots=new), list(origins)
 
 
 @pytest.mark.parametrize("text", [BLOCK, FLOW, BLOCK.replace("\n", "\r\n"), BLOCK.rstrip("\n")])
@@ -95,11 +97,10 @@ def changed(draw: st.DrawFn, before: Storyboard) -> Storyboard:
 @settings(max_examples=40, deadline=None)
 def test_a_change_keeps_every_comment_of_what_stays(text: str, data: st.DataObject) -> None:
     before = parse(text, Form.YAML, name="film")
-    after = data.draw(changed(before))
-    result = updated(text, Form.YAML, before, after)
+    after, origins = data.draw(changed(before))
+    result = updated(text, Form.YAML, before, after, origins=origins)
     assert parse(result, Form.YAML, name="film") == after
     assert result.count("\r\n") == ("\r\n" in text) * result.count("\n")
-    origins = matched_shots(before.shots, after.shots)
     for comment in re.findall("# (.*?)\r?$", text, flags=re.MULTILINE):
         gone = "one's seed" in comment and origins.count(1) and after.shots[origins.index(1)].seed is None
         name = comment.split("'")[0]
@@ -112,14 +113,15 @@ def test_a_change_keeps_every_comment_of_what_stays(text: str, data: st.DataObje
 def test_nothing_changed_is_nothing_written(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from((BLOCK, FLOW)))
     before = parse(text, Form.YAML, name="film")
-    assert updated(text, Form.YAML, before, before) == text
+    assert updated(text, Form.YAML, before, before, origins=range(len(before.shots))) == text
 
 
 @given(boards, boards, st.sampled_from(Form))
 @settings(max_examples=60, deadline=None)
 def test_any_storyboard_can_become_any_other(before: Storyboard, after: Storyboard, form: Form) -> None:
     text = written(before, form)
-    assert parse(updated(text, form, before, after), form, name="film") == after
+    origins = [place if place < len(before.shots) else None for place in range(len(after.shots))][::-1]
+    assert parse(updated(text, form, before, after, origins=origins), form, name="film") == after
 
 
 @given(st.sampled_from((BLOCK, FLOW)), st.data())
@@ -132,7 +134,8 @@ def test_a_spoiled_file_is_read_or_refused_and_never_written_wrong(text: str, da
     try:
         before = parse(text, Form.YAML, name="film")
         after = before.model_copy(update={"style": "oil", "shots": before.shots[::-1]})
-        result = updated(text, Form.YAML, before, Storyboard.model_validate(after.model_dump()))
+        after = Storyboard.model_validate(after.model_dump())
+        result = updated(text, Form.YAML, before, after, origins=range(len(after.shots))[::-1])
         assert parse(result, Form.YAML, name="film") == after
     except (InvalidStoryboardError, ValidationError):
         pass

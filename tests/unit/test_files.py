@@ -63,6 +63,27 @@ def test_a_longer_name_is_one_line(tmp_path: Path) -> None:
         check_output(tmp_path / ("x" * 300 + ".mp4"))
 
 
+def test_a_read_only_file_is_not_replaced(tmp_path: Path) -> None:
+    output = tmp_path / "film.yaml"
+    output.write_text("mine")
+    output.chmod(0o444)
+    with pytest.raises(WorkspaceError, match="is read-only"):
+        check_output(output)
+    link = tmp_path / "link.yaml"
+    link.symlink_to(output)
+    with pytest.raises(WorkspaceError, match="is read-only"):
+        check_output(link)
+
+
+def test_links_that_lead_nowhere(tmp_path: Path) -> None:
+    new, loop = tmp_path / "new.yaml", tmp_path / "loop.yaml"
+    new.symlink_to("not-there-yet.yaml")
+    loop.symlink_to("loop.yaml")
+    check_output(new)
+    with pytest.raises(WorkspaceError, match="symbolic links"):
+        check_output(loop)
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [(errno.ENOSPC, DiskFullError), (errno.EDQUOT, DiskFullError), (errno.EROFS, WorkspaceError)],

@@ -122,7 +122,11 @@ def test_a_page_holds_every_word_and_loads_nothing(tmp_path: Path) -> None:
         title=f"</title>{hostile}",
         style=hostile,
         shots=(
-            Shot(description=hostile, transition=Transition(kind=TransitionKind.CROSSFADE), energy=0.25),
+            Shot(
+                description=f"\u202e\x1b[31m{hostile}",
+                transition=Transition(kind=TransitionKind.CROSSFADE),
+                energy=0.25,
+            ),
             Shot(description="غابة هادئة", camera=Camera.PAN_LEFT, continue_from_previous=True),
             Shot(description=LONG),
         ),
@@ -139,6 +143,8 @@ def test_a_page_holds_every_word_and_loads_nothing(tmp_path: Path) -> None:
     words = " ".join(page.words)
     for said in (hostile, "غابة هادئة", LONG.strip(), "pan left", "then crossfade 0.5 s", "3 shots, 11.5 s"):
         assert said in words
+    assert "\x1b" not in words
+    assert "\u202e" not in words
     assert "then cut; " not in words
     assert "goes on from the shot before; then cut" in words
 
