@@ -26,8 +26,7 @@ def clean_prompt(text: str) -> str:
     kept = (
         " " if char.isspace() else char
         for char in _TERMINAL_CODE.sub("", text)
-        if char.isspace()
-        or (unicodedata.category(char) not in _DROPPED_CATEGORIES and char not in _DROPPED)
+        if char.isspace() or (unicodedata.category(char) not in _DROPPED_CATEGORIES and char not in _DROPPED)
     )
     return re.sub(r" +", " ", "".join(kept)).strip()
 
