@@ -7,7 +7,8 @@ import unicodedata
 from typing import Any
 
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Cn"})
-_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+_DROPPED = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\ufffd")
+"""Controls of the direction of writing, the byte order mark, and what stands for bytes that are no text."""
 
 _MOST_OF_A_KEY = 60
 """Characters of a key that an error names: keys that are unknown may be anything."""
@@ -25,8 +26,7 @@ def clean_prompt(text: str) -> str:
     kept = (
         " " if char.isspace() else char
         for char in _TERMINAL_CODE.sub("", text)
-        if char.isspace()
-        or (unicodedata.category(char) not in _DROPPED_CATEGORIES and char not in _BIDI_CONTROLS)
+        if char.isspace() or (unicodedata.category(char) not in _DROPPED_CATEGORIES and char not in _DROPPED)
     )
     return re.sub(r" +", " ", "".join(kept)).strip()
 

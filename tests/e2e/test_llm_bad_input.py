@@ -111,6 +111,7 @@ def test_any_prompt_passes_through_the_steps_of_a_film(tiny: Path, kind: str) ->
     [
         ("", "the prompt is empty"),
         (" \n\t\u3000\x00", "the prompt is empty"),
+        ("\ufffd\ufffd\udcff", "the prompt is empty"),  # what bytes that are no text become
         ("\u200b\u200d\u200f", "the prompt says nothing that can be seen"),
         ("?!... " * 300, "the prompt says nothing that can be seen"),
         ("word " * 4000, "19,999 characters"),

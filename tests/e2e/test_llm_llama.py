@@ -18,7 +18,13 @@ from tiny_gguf import tiny_model
 
 from localvid import registry
 from localvid.config import Settings
-from localvid.errors import LocalvidError, ModelProcessError, NotAvailableError, StoryboardFailedError
+from localvid.errors import (
+    InvalidSettingsError,
+    LocalvidError,
+    ModelProcessError,
+    NotAvailableError,
+    StoryboardFailedError,
+)
 from localvid.llm.llama import writer as llama
 from localvid.llm.llama.gguf import read_head
 from localvid.llm.llama.writer import LlamaWriter
@@ -241,10 +247,26 @@ def test_the_time_limit_is_kept(model: Path) -> None:
     started = time.monotonic()
     with (
         open_writer(model, Settings(llm_timeout_seconds=0.2)) as writer,
-        pytest.raises(ModelProcessError, match="did not answer"),
+        pytest.raises(ModelProcessError, match=r"did not answer within 0\.2 s"),
     ):
         writer.write("A fox", num_shots=7, seed=1)
     assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", "hot"),
+        ("temperature", -1),
+        ("context_tokens", "x"),
+        ("context_tokens", -5),
+        ("chat_format", "chatlm"),
+        ("whole_fim", True),
+    ],
+)
+def test_settings_that_are_none_are_named(model: Path, name: str, value: int | str) -> None:
+    with open_writer(model, **{name: value}) as writer, pytest.raises(InvalidSettingsError, match=name):
+        writer.write("A fox", num_shots=1, seed=1)
 
 
 def test_a_hostile_chat_template_is_not_run(model: Path, tmp_path: Path) -> None:

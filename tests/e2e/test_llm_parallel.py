@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -63,7 +62,7 @@ def ask(host: ChildHost, questions: Sequence[Question]) -> list[str]:
         form=ChatFormat.CHATML,
         no_thoughts=False,
         temperature=0.8,
-        deadline=time.monotonic() + 60,
+        limit_seconds=60,
     )
     return chat.answer(questions, lambda: None)
 

@@ -257,6 +257,7 @@ def test_parts_that_are_left_are_said_beside_those_that_are_done() -> None:
         ("drop shot 9", "no shot 9"),
         ("drop the last five shots", "no shot"),
         ("pan left in shot 0", "no shot 0"),
+        ("the first 0 shots: an owl in the rain", "no shot 0"),
         ("drop every shot", "no shot would be left"),
         ("shot 1 600 seconds", "duration_seconds"),
         ("shot 1: " + "a " * 3000, "at most 4,000"),
@@ -266,6 +267,13 @@ def test_what_is_refused(instruction: str, said: str) -> None:
     with pytest.raises(InvalidRequestError, match=said) as caught:
         revised(instruction)
     assert caught.value.hint
+
+
+def test_new_words_beside_the_longest_prompt() -> None:
+    long = BOARD.model_copy(update={"prompt": "A fox. " * 571})
+    revision = revised("end on an owl in the rain", long)
+    assert revision.storyboard.prompt == long.prompt
+    assert "owl" in revision.storyboard.shots[-1].description
 
 
 def test_a_hundred_shots_are_the_most() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from localvid.llm.prompts import detail_examples
@@ -38,6 +40,13 @@ FOREST = "A peaceful forest at dawn"
 )
 def test_lines_are_mended(raw: str, text: str) -> None:
     assert read_line(raw) == text
+
+
+@pytest.mark.parametrize("unit", ["a", "<a", "[A", "1", ".c", '"line_1":'])
+def test_a_word_without_end_is_read_in_no_time(unit: str) -> None:
+    start = time.process_time()
+    assert len(read_line(unit * (20_000 // len(unit)), limit=300)) <= 301
+    assert time.process_time() - start < 2  # 0.5 s at worst; with an address in one pattern 8 to 14 s
 
 
 @pytest.mark.parametrize("raw", ["", "   \n ", "...", "1.", "https://a.example/b", "|||", "<tag>"])

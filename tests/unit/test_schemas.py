@@ -126,6 +126,7 @@ def test_a_manifest_names_no_file_outside_its_repository(path: str) -> None:
         ("👩\u200d🚀 in space", "👩\u200d🚀 in space"),
         ("a\x00b\x1b[31mc\u202ed\x1b", "abcd"),
         ("\x00\n", ""),
+        ("\ufeffa \ufffd\ufffdfox", "a fox"),
     ],
 )
 def test_prompts_in_any_script_keep_their_words(text: str, cleaned: str) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from localvid.errors import ModelProcessError
 from localvid.host import ChildHost
 from localvid.llm.chat import OnWait, Question
 from localvid.llm.llama.formats import ChatFormat, render
@@ -16,7 +17,7 @@ from localvid.llm.llama.grammars import grammar_of
 class LlamaChat:
     """One storyboard's questions to a child process that others may have asked before; see ChatModel.
 
-    The child is started by the first call. `deadline` is on the clock of `time.monotonic`.
+    The child is started by the first call. All answers must come within `limit_seconds` from now.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class LlamaChat:
         form: ChatFormat,
         no_thoughts: bool,
         temperature: float,
-        deadline: float,
+        limit_seconds: float,
     ) -> None:
         self.name = name
         self.is_small = is_small
@@ -38,7 +39,8 @@ class LlamaChat:
         self._form = form
         self._no_thoughts = no_thoughts
         self._temperature = temperature
-        self._deadline = deadline
+        self._limit_seconds = limit_seconds
+        self._deadline = time.monotonic() + limit_seconds
 
     def fit(self, text: str, max_tokens: int, on_wait: OnWait) -> str:
         return str(self._call("fit", {"text": text, "max_tokens": max_tokens}, on_wait))
@@ -61,10 +63,19 @@ class LlamaChat:
         }
 
     def _call(self, method: str, arguments: dict[str, Any], on_wait: OnWait) -> Any:
-        self._host.start(lambda _: on_wait(), timeout_seconds=self._left())
-        return self._host.call(
-            method, arguments, on_progress=lambda _: on_wait(), timeout_seconds=self._left()
-        )
+        try:
+            self._host.start(lambda _: on_wait(), timeout_seconds=self._left())
+            return self._host.call(
+                method, arguments, on_progress=lambda _: on_wait(), timeout_seconds=self._left()
+            )
+        except ModelProcessError as error:
+            if time.monotonic() < self._deadline:
+                raise
+            # The host knows the time of one call alone.
+            raise ModelProcessError(
+                f"the language model {self.name} did not answer within {self._limit_seconds:g} s",
+                hint="raise llm_timeout_seconds, or choose a smaller or faster model",
+            ) from error
 
     def _left(self) -> float:
         return max(0.01, self._deadline - time.monotonic())

@@ -6,21 +6,30 @@ It opens and closes the model; what is asked of it and what becomes of the answe
 from __future__ import annotations
 
 import os
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
+
+from pydantic import Field, ValidationError
 
 from localvid.config import Settings
-from localvid.errors import NotAvailableError
+from localvid.errors import InvalidSettingsError, NotAvailableError
 from localvid.host import ChildHost
 from localvid.llm.director import direct
 from localvid.llm.llama.chat import LlamaChat
 from localvid.llm.llama.formats import ChatFormat, chat_format_of, skips_thoughts
 from localvid.llm.llama.gguf import GgufHead, read_head
 from localvid.llm.revision.revise import revise
-from localvid.schemas import ModelInfo, OnProgress, Revision, Storyboard, ignore_progress
+from localvid.schemas import (
+    Frozen,
+    ModelInfo,
+    OnProgress,
+    Revision,
+    Storyboard,
+    explain,
+    ignore_progress,
+)
 
 _SMALL_BYTES = 600_000_000
 """Below this, a model is asked for one sentence at a time (`details.py`). A billion parameters take about as
@@ -38,11 +47,22 @@ two other programs on them 25 to 34 and 28 to 29 ms. Spinning longer is no faste
 collapses on a busy one (10,000: 263 ms a token)."""
 
 
+class WriterSettings(Frozen):
+    """`[settings]` in the manifest of a GGUF model."""
+
+    context_tokens: int | None = Field(default=None, ge=512, le=131_072)
+    """At most `llm_context_tokens`; None: those."""
+    chat_format: ChatFormat | None = None
+    """None: known by the file's own template."""
+    temperature: float = Field(default=0.6, ge=0, le=5)
+    whole_film: bool | None = None
+    """Whether it takes the steps of a large model; None: by the file's size."""
+
+
 class LlamaWriter:
     """The StoryboardWriter of GGUF models.
 
-    `info.source` is the file. A manifest's settings may give `context_tokens`, `chat_format`
-    ("chatml", "gemma", "llama3", "mistral", "phi", "zephyr", "plain"), `temperature` and `whole_film`.
+    `info.source` is the file; the manifest's settings are `WriterSettings`.
     The process is started by the first `write`, kept for the next, and gone after `close`.
     """
 
@@ -73,7 +93,8 @@ class LlamaWriter:
 
         Raises InvalidRequestError for an empty prompt, a number of shots outside 1 to 7 or a file that is
         no GGUF; NotAvailableError for a model that is not here or cannot be loaded; ModelProcessError
-        where its process crashes or exceeds `llm_timeout_seconds`; and whatever `on_progress` raises.
+        where its process crashes or exceeds `llm_timeout_seconds`; InvalidSettingsError for settings of its
+        manifest that cannot be used; and whatever `on_progress` raises.
         """
         return direct(
             self.open_chat(),
@@ -97,16 +118,20 @@ class LlamaWriter:
 
     def open_chat(self) -> LlamaChat:
         """The model for one storyboard's questions, to be answered within `llm_timeout_seconds` from now."""
+        own = _writer_settings(self._info)
         head = self._read_head()
+        wanted = own.context_tokens or self._settings.llm_context_tokens
+        context_tokens = min(wanted, self._settings.llm_context_tokens, head.context_tokens or wanted)
+        is_large = head.bytes >= _SMALL_BYTES if own.whole_film is None else own.whole_film
         return LlamaChat(
-            self._open_host(head),
+            self._open_host(context_tokens),
             name=self._info.manifest.id,
-            is_small=not self._option("whole_film", head.bytes >= _SMALL_BYTES),
-            context_tokens=self._context_tokens(head),
-            form=self._format(head),
+            is_small=not is_large,
+            context_tokens=context_tokens,
+            form=own.chat_format or chat_format_of(head),
             no_thoughts=skips_thoughts(head),
-            temperature=float(self._option("temperature", 0.6)),
-            deadline=time.monotonic() + self._settings.llm_timeout_seconds,
+            temperature=own.temperature,
+            limit_seconds=self._settings.llm_timeout_seconds,
         )
 
     def _read_head(self) -> GgufHead:
@@ -122,7 +147,7 @@ class LlamaWriter:
             )
         return self._info.source
 
-    def _open_host(self, head: GgufHead) -> ChildHost:
+    def _open_host(self, context_tokens: int) -> ChildHost:
         if self._host is None:
             if find_spec("llama_cpp") is None:
                 raise NotAvailableError(
@@ -133,7 +158,7 @@ class LlamaWriter:
                 "localvid.llm.llama.child:LlamaEngine",
                 {
                     "path": str(self._source().resolve()),
-                    "context_tokens": self._context_tokens(head),
+                    "context_tokens": context_tokens,
                     "gpu_layers": 0 if self._settings.device == "cpu" else self._settings.llm_gpu_layers,
                     "threads": self._settings.threads or len(os.sched_getaffinity(0)),
                 },
@@ -143,13 +168,11 @@ class LlamaWriter:
             )
         return self._host
 
-    def _context_tokens(self, head: GgufHead) -> int:
-        wanted = int(self._option("context_tokens", self._settings.llm_context_tokens))
-        return min(wanted, self._settings.llm_context_tokens, head.context_tokens or wanted)
 
-    def _format(self, head: GgufHead) -> ChatFormat:
-        named = self._option("chat_format", "")
-        return ChatFormat(str(named)) if named in set(ChatFormat) else chat_format_of(head)
-
-    def _option(self, name: str, default: int | float | str | bool) -> Any:
-        return self._info.manifest.settings.get(name, default)
+def _writer_settings(info: ModelInfo) -> WriterSettings:
+    try:
+        return WriterSettings.model_validate(info.manifest.settings)
+    except ValidationError as error:
+        raise InvalidSettingsError(
+            f"manifest of {info.manifest.id}, settings: {explain(error)}", hint="docs/models.md lists them"
+        ) from error

@@ -105,7 +105,7 @@ def where_of(named: str, num_shots: int) -> Where:
         for match in re.finditer(r"(\d+)(?:\s*(?:to|through|-|–)\s*(?:shots?\s*)?#?(\d+))?", words):
             low, high = int(match.group(1)), int(match.group(2) or match.group(1))
             numbers += range(min(low, high), max(low, high) + 1)
-    for number in numbers:
+    for number in numbers or (0,):  # "the first 0 shots"
         if not 1 <= number <= num_shots:
             count_said = "1 shot" if num_shots == 1 else f"{num_shots} shots"
             raise InvalidRequestError(

@@ -11,14 +11,15 @@ from localvid.llm.repair import is_duplicate
 from localvid.llm.revision.board import EditedBoard, EditedShot
 from localvid.llm.revision.rewording import first_sentence, split_label, with_phrase
 from localvid.llm.scenes import Size, time_phrase
-from localvid.schemas import Camera
+from localvid.schemas import MAX_PROMPT_CHARACTERS, Camera
 
 
 def wanted_plan(board: EditedBoard, seed: int) -> BoardPlan:
     """A plan of the shots whose words are wanted, and of nothing else."""
     shots = tuple(_shot_plan(board, place) for place in board.unwritten)
+    words = "; ".join((*(shot.scene for shot in shots), board.film.setting, board.film.prompt))
     return BoardPlan(
-        prompt="; ".join((*(shot.scene for shot in shots), board.film.setting, board.film.prompt)),
+        prompt=words[:MAX_PROMPT_CHARACTERS],
         title=board.film.title,
         style=board.film.style,
         style_is_asked=True,

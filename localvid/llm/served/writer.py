@@ -188,12 +188,13 @@ class ServedChat:
         dialogue, start = _closed(question.dialogue)
         async with self._slots:
             reply = await self._reply(question.model_copy(update={"dialogue": dialogue}))
-        text = without_thoughts(without_key(reply.text, self._endpoint))[:_MAX_CHARACTERS]
+        text = without_thoughts(reply.text)[:_MAX_CHARACTERS]
         lines = lines_of(text) if reply.is_shaped else None
         if lines is None:
             # Of a text that was cut off nothing tells whether it is an answer or a thought.
             lines = "" if reply.is_cut else text
-        return _without_start(lines, start)
+        # Out of the lines, because JSON can spell a key in other characters.
+        return _without_start(without_key(lines, self._endpoint), start)
 
     async def _reply(self, question: Question) -> Reply:
         """The reply; one that was cut off is asked for again with room for thoughts, and a model that then
