@@ -247,7 +247,16 @@ def _check_ways(ways: dict[str, bool], given: dict[str, bool]) -> None:
 
 
 def _prompt(prompt: str) -> str:
-    """The prompt, from the standard input where it is `-`."""
+    """The prompt, from the standard input where it is `-`. Raises InvalidRequestError for the name of a
+    storyboard or film that is there: whoever gives one forgot the command or the option that takes it."""
+    from localvid.cli.storyboards import is_storyboard_there
+
+    if is_storyboard_there(prompt):
+        raise InvalidRequestError(
+            f"{output.one_line(prompt)} is a file, and words are wanted",
+            hint="localvid render FILE makes its film; localvid storyboard --show FILE shows it, "
+            "--edit FILE changes it",
+        )
     if prompt != "-":
         return prompt
     # Bytes that are no text are dropped with the control characters.

@@ -30,7 +30,17 @@ class FoundStoryboard(NamedTuple):
 def names_storyboard(argument: str) -> bool:
     """Whether an argument that may be a prompt names a file: `-`, a known suffix, or a file that is there."""
     path = Path(argument)
-    return argument == "-" or path.suffix.lower() in (*_FILE_SUFFIXES, *_FILM_SUFFIXES) or _is_file(path)
+    return argument == "-" or _is_named_so(path) or _is_file(path)
+
+
+def is_storyboard_there(argument: str) -> bool:
+    """Whether an argument names a file that is there, and is named like a storyboard or a film."""
+    path = Path(argument)
+    return _is_named_so(path) and _is_file(path)
+
+
+def _is_named_so(path: Path) -> bool:
+    return path.suffix.lower() in (*_FILE_SUFFIXES, *_FILM_SUFFIXES)
 
 
 def read_storyboard(source: Path) -> FoundStoryboard:

@@ -74,6 +74,12 @@ def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: list[str], sai
 # --- prompts and options -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("command", ["generate", "storyboard"])
+def test_a_file_in_place_of_words(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    Path("board.yaml").write_text("shots:\n- description: waves\n", encoding="utf-8")
+    assert "board.yaml is a file, and words are wanted" in refused(capsys, command, "board.yaml")
+
+
 @pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
 @pytest.mark.parametrize(
     ("prompt", "said"),
