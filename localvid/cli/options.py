@@ -106,7 +106,11 @@ Device = Annotated[
 ]
 Llm = Annotated[
     str | None,
-    option("--llm", metavar="MODEL", help="What writes the storyboard: a model, a GGUF file, or outline."),
+    option(
+        "--llm",
+        metavar="MODEL",
+        help="What writes the storyboard: a model, a GGUF file, openai:MODEL, anthropic:MODEL, or outline.",
+    ),
 ]
 Json = Annotated[bool, option("--json", help="Print the result as JSON on the standard output.")]
 Quiet = Annotated[bool, option("--quiet", "-q", help="No progress and no notes; errors are still printed.")]

@@ -13,8 +13,9 @@ class StoryboardWriter(Protocol):
 
     Guarantees of every implementation, held by the contract suite: exactly `num_shots` shots whose
     descriptions differ; the same prompt, number and seed give the same storyboard, as far as a model on a
-    server repeats itself; `written_by` names the writer; a failure raises NotAvailableError or
-    ModelProcessError and leaves no process behind.
+    server repeats itself; `written_by` names the writer; a failure raises a LocalvidError
+    (NotAvailableError where the model cannot be had, ModelProcessError where it breaks or takes too long) and
+    leaves no process behind.
     """
 
     def __enter__(self) -> Self: ...

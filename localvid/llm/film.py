@@ -210,10 +210,8 @@ def _write_cuts(
         salt=_SALTS["cuts"],
     )
     cuts = [
-        Cut(kind=kind, pace=prompts.PACE_WORDS[row[1]])
+        Cut(kind=prompts.TRANSITION_WORDS[row[0]], pace=prompts.PACE_WORDS[row[1]])
         for row in read_fields(raw, len(lines)) or []
-        if len(row) == 2
-        and (kind := prompts.transition_of(row[0])) is not None
-        and row[1] in prompts.PACE_WORDS
+        if len(row) == 2 and row[0] in prompts.TRANSITION_WORDS and row[1] in prompts.PACE_WORDS
     ]
     return tuple(cuts) if len(cuts) == len(lines) else None

@@ -58,15 +58,11 @@ def detail_dialogue(shot: ShotPlan, start: str) -> tuple[Turn, ...]:
 ENERGY_WORDS: dict[str, float] = {"still": 0.1, "calm": 0.3, "lively": 0.6, "wild": 0.9}
 PACE_WORDS: dict[str, float] = {"brief": 0.75, "steady": 1.0, "long": 1.25}
 """How long a shot is looked at, as a factor of the length that its size and energy give it."""
-_TRANSITION_WORDS: dict[str, TransitionKind] = {
+TRANSITION_WORDS: dict[str, TransitionKind] = {
     "cut": TransitionKind.CUT,
     "crossfade": TransitionKind.CROSSFADE,
     "fade to black": TransitionKind.FADE_BLACK,
 }
-
-
-def transition_of(word: str) -> TransitionKind | None:
-    return _TRANSITION_WORDS.get(word)
 
 
 class _Film(NamedTuple):
@@ -229,5 +225,5 @@ def cuts_dialogue(
 
 
 def cuts_shape(num_shots: int) -> Shape:
-    line = (Choice(options=tuple(_TRANSITION_WORDS)), Choice(options=tuple(PACE_WORDS)))
+    line = (Choice(options=tuple(TRANSITION_WORDS)), Choice(options=tuple(PACE_WORDS)))
     return Shape(lines=(line,) * num_shots)

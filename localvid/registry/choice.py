@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from localvid.config import Settings
-from localvid.errors import NotAvailableError
+from localvid.errors import InvalidRequestError, NotAvailableError
 from localvid.files import expanded
 from localvid.gpu import detect_cuda
-from localvid.llm.served.endpoint import endpoint_of, provider_of
+from localvid.llm.served.endpoint import PROVIDERS, endpoint_of, provider_of
 from localvid.registry.availability import inspect
 from localvid.registry.catalogue import find_manifest, gguf_manifest, load_manifests, served_manifest
 from localvid.schemas import Frozen, ModelInfo, ModelKind, is_served
@@ -48,6 +48,12 @@ def get_model(model_id: str, settings: Settings, kind: ModelKind | None = None) 
     """
     if kind in (None, ModelKind.STORYBOARD) and is_served(model_id):
         return inspect(served_manifest(model_id, settings), settings, detect_cuda())
+    if model_id.partition(":")[0].lower() in PROVIDERS:
+        provider = model_id.partition(":")[0].lower()
+        raise InvalidRequestError(
+            f"{model_id[:100]!r} names no model on a server",
+            hint=f"write {provider}:MODEL, with letters, digits and . _ / @ ~ + : - in the model's name",
+        )
     if kind in (None, ModelKind.STORYBOARD) and ("/" in model_id or model_id.lower().endswith(".gguf")):
         path = expanded(Path(model_id)).absolute()
         manifest = gguf_manifest(path)

@@ -192,6 +192,13 @@ def test_without_its_package_a_server_says_what_to_install(
     assert info.remedy == '`pip install "localvid[anthropic]"`'
 
 
+@pytest.mark.parametrize("name", ["openai:", "OpenAI:x", "openai:x y", "anthropic:" + "x" * 200])
+def test_what_names_no_model_on_a_server_is_said(settings: Settings, name: str) -> None:
+    with pytest.raises(InvalidRequestError, match="names no model on a server") as caught:
+        choose_writer(settings, name)
+    assert f"{name.partition(':')[0].lower()}:MODEL" in caught.value.hint
+
+
 def test_another_server_is_another_step(settings: Settings) -> None:
     """And its address, which may be nobody's business, is not in the film's record."""
     keys = []

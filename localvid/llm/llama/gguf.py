@@ -21,6 +21,8 @@ _MAX_LISTED = 4_000_000
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # value type → bytes
 _STRING, _ARRAY, _UINT32, _UINT64 = 8, 9, 4, 10
 _MAX_TEXT_BYTES = 256 * 1024
+_KEPT = frozenset({"general.architecture", "general.name", "general.alignment", "tokenizer.chat_template"})
+_CONTEXT_LENGTH = ".context_length"
 
 
 class GgufHead(Frozen):
@@ -95,11 +97,14 @@ class _Reader:
         for _ in range(num_values):
             key = self._text()
             value = self._value(self._number("<I"))
-            if value is not None:
+            # What is of no use is not kept: a hostile file could hold gigabytes of it.
+            if value is not None and (
+                key in _KEPT or (isinstance(value, int) and key.endswith(_CONTEXT_LENGTH))
+            ):
                 values[key] = value
         self._check_tensors(num_tensors, values.get("general.alignment", 32))
         architecture = str(values.get("general.architecture", ""))
-        context = values.get(f"{architecture}.context_length")
+        context = values.get(f"{architecture}{_CONTEXT_LENGTH}")
         return GgufHead(
             bytes=self._size,
             architecture=architecture,

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from localvid.errors import StoryboardFailedError
 from localvid.llm.film import stands
 from localvid.llm.plan import ShotPlan, fitting_cameras
-from localvid.llm.prompts import ENERGY_WORDS
+from localvid.llm.prompts import ENERGY_WORDS, TRANSITION_WORDS
 from localvid.llm.repair import (
     cut_to,
     is_duplicate,
@@ -332,7 +332,7 @@ def _moved(session: Session, board: EditedBoard, change: str, places: Sequence[i
 def _motion(each: EditedShot, shot: Shot) -> str:
     if each.origin is None:
         return "(new)"
-    way = next(word for word, kind in prompts.TRANSITIONS.items() if kind is shot.transition.kind)
+    way = next(word for word, kind in TRANSITION_WORDS.items() if kind is shot.transition.kind)
     return f"({shot.camera.replace('_', ' ')}, {_energy_word(shot)}, {way})"
 
 
@@ -350,6 +350,6 @@ def _with_move(shot: Shot, row: Sequence[str]) -> Shot:
         changes["camera"] = Camera(name)
     if energy in ENERGY_WORDS and energy != _energy_word(shot):
         changes["energy"] = ENERGY_WORDS[energy]
-    if way in prompts.TRANSITIONS and prompts.TRANSITIONS[way] is not shot.transition.kind:
-        changes["transition"] = Transition(kind=prompts.TRANSITIONS[way])
+    if way in TRANSITION_WORDS and TRANSITION_WORDS[way] is not shot.transition.kind:
+        changes["transition"] = Transition(kind=TRANSITION_WORDS[way])
     return shot.model_copy(update=changes)

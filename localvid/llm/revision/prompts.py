@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from localvid.llm.chat import Choice, Shape, Text, Turn
-from localvid.llm.prompts import ENERGY_WORDS
-from localvid.schemas import Camera, TransitionKind
+from localvid.llm.prompts import ENERGY_WORDS, TRANSITION_WORDS
+from localvid.schemas import Camera
 
 SHARED = ("characters", "setting", "style")
 """What all shots share, in the order in which it is asked for."""
@@ -144,8 +144,6 @@ def _shot_question(film: Film, before: str, now: str, after: str) -> str:
 
 SHOT_SHAPE = Shape(lines=((Text(min_characters=11, max_characters=300),),))
 
-TRANSITIONS = {kind.value.replace("_black", " to black"): kind for kind in TransitionKind}
-
 
 def moves_dialogue(film: Film, shots: Sequence[str]) -> tuple[Turn, ...]:
     example = (
@@ -164,7 +162,7 @@ def moves_shape(shots: Sequence[tuple[Sequence[Camera], bool]]) -> Shape:
                 for options in (
                     tuple(camera.replace("_", " ") for camera in cameras),
                     tuple(ENERGY_WORDS),
-                    tuple(TRANSITIONS),
+                    tuple(TRANSITION_WORDS),
                 )
             )
             for cameras, was_there in shots
