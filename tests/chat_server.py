@@ -169,6 +169,8 @@ def answer_to(asked: Asked) -> str:
 def _lines(asked: Asked) -> list[list[str]]:
     last = asked.turns[-1][1]
     users = "\n".join(text for role, text in asked.turns if role == "user")
+    if "The author: " in last:
+        return _revised(asked)
     idea, count = re.findall(r"Idea: (.*)\nShots: (\d)", users)[-1]
     shots = range(int(count))
     if "Who or what is the film about" in last:
@@ -179,6 +181,17 @@ def _lines(asked: Asked) -> list[list[str]]:
         number = int(re.findall(r"^(\d)\. [A-Z]", last, re.MULTILINE)[-1])
         return [[f"{idea[:200]}, {_VIEWS[number - 1]}."]]
     return [["static", "calm"] if "camera" in last else ["crossfade", "steady"] for _ in shots]
+
+
+def _revised(asked: Asked) -> list[list[str]]:
+    """Of an edit: everything as it is, and a sentence for a shot that is wanted."""
+    assert asked.schema is not None
+    return [
+        list(_fields(asked, key).values())
+        if "properties" in of
+        else ["A brook at dawn. Wet stones shine in it."]
+        for key, of in asked.schema["properties"].items()
+    ]
 
 
 def _fields(asked: Asked, key: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from chat_server import ChatServer, serve
 from openai_server import OpenAISpeech
 
 from localvid.config import Settings
-from localvid.errors import InvalidRequestError
+from localvid.errors import InvalidRequestError, StoryboardFailedError
 from localvid.llm.base import StoryboardWriter
 from localvid.llm.llama.writer import LlamaWriter
 from localvid.llm.outline import OutlineWriter
@@ -141,7 +141,7 @@ def test_an_edit_changes_what_it_names_and_nothing_else(writer: StoryboardWriter
 @pytest.mark.parametrize("instruction", ["", " \n", "make it lonelier", "word " * 4000, "drop shot 3"])
 def test_an_edit_of_which_nothing_can_be_done_is_refused(writer: StoryboardWriter, instruction: str) -> None:
     board = OutlineWriter().write("A fox in a wood", num_shots=2, seed=1)
-    with pytest.raises(InvalidRequestError) as caught:
+    with pytest.raises((InvalidRequestError, StoryboardFailedError)) as caught:
         writer.revise(board, instruction, seed=1)
     assert caught.value.hint
 

@@ -6,6 +6,7 @@ import io
 import json
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def test_yaml_is_written_shown_planned_and_rendered() -> None:
     text = Path("film.yaml").read_text(encoding="utf-8")
     first, *_ = text.splitlines()
     assert first.startswith("# yaml-language-server: $schema=file:///")
-    assert Path(first.partition("file://")[2]).is_file()
+    assert Path(unquote(first.partition("file://")[2])).is_file()
     assert "#   localvid render film.yaml" in text
     out, err = localvid("storyboard", "--show", "film.yaml")
     assert "2 shots" in out
