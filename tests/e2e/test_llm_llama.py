@@ -120,9 +120,11 @@ def test_a_small_context_is_never_overrun(model: Path) -> None:
         assert len(board.shots) == 3
 
 
-def test_a_long_prompt_is_cut_to_the_context_and_said(model: Path) -> None:
+def test_a_long_prompt_is_cut_to_the_context_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.gguf"
+    path.write_bytes(tiny_model())
     settings = Settings(llm_context_tokens=2048, llm_timeout_seconds=600)
-    with open_writer(model, settings, whole_film=True) as writer:
+    with open_writer(path, settings, whole_film=True) as writer:
         board = writer.write("A temple in the snow. " * 180, num_shots=2, seed=3)
     assert "the model read the first" in board.written_by
 

@@ -54,7 +54,12 @@ def host(model: Path) -> Iterator[ChildHost]:
 
 
 def ask(host: ChildHost, questions: Sequence[Question]) -> list[str]:
-    chat = LlamaChat(
+    """The answers in a chat of their own."""
+    return open_chat(host).answer(questions, lambda: None)
+
+
+def open_chat(host: ChildHost) -> LlamaChat:
+    return LlamaChat(
         host,
         name="tiny",
         is_small=True,
@@ -64,13 +69,18 @@ def ask(host: ChildHost, questions: Sequence[Question]) -> list[str]:
         temperature=0.8,
         limit_seconds=60,
     )
-    return chat.answer(questions, lambda: None)
 
 
 def batches(host: ChildHost) -> list[list[int]]:
     taken = host.call("take_batches", {}, timeout_seconds=60)
     assert isinstance(taken, list)
     return taken
+
+
+def again(asked: Question) -> Question:
+    """The same question with another beginning of its answer, and another seed."""
+    dialogue = (*asked.dialogue[:-1], ("assistant", "Then it "))
+    return asked.model_copy(update={"dialogue": dialogue, "seed": asked.seed + 100})
 
 
 def question(
@@ -121,6 +131,25 @@ def test_what_the_questions_share_is_evaluated_once_and_kept(host: ChildHost) ->
     assert len(steps) < 40
     ask(host, FIVE)
     assert batches(host) == [rest, *steps]
+
+
+def test_what_is_asked_again_goes_on_from_its_own_turns(host: ChildHost) -> None:
+    chat = open_chat(host)
+    first = chat.answer(FIVE, lambda: None)
+    batches(host)
+    second = chat.answer([again(FIVE[1]), again(FIVE[3])], lambda: None)
+    evaluated = batches(host)
+    assert set(evaluated[0]) == {2, 4}
+    third = chat.answer([again(FIVE[3])], lambda: None)
+    assert set(batches(host)[0]) == {4}
+    ask(host, FIVE)
+    assert len(batches(host)[0]) > 2 * len(evaluated[0])
+
+    ask(host, [question("A wolf", shared=SHARED[:1])])
+    chat = open_chat(host)
+    assert chat.answer(FIVE, lambda: None) == first
+    assert chat.answer([again(FIVE[1]), again(FIVE[3])], lambda: None) == second
+    assert chat.answer([again(FIVE[3])], lambda: None) == third
 
 
 def test_a_dialogue_that_grows_is_evaluated_on_from_where_it_was(host: ChildHost) -> None:

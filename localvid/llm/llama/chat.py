@@ -41,12 +41,15 @@ class LlamaChat:
         self._temperature = temperature
         self._limit_seconds = limit_seconds
         self._deadline = time.monotonic() + limit_seconds
+        self._fresh = True
 
     def fit(self, text: str, max_tokens: int, on_wait: OnWait) -> str:
         return str(self._call("fit", {"text": text, "max_tokens": max_tokens}, on_wait))
 
     def answer(self, questions: Sequence[Question], on_wait: OnWait) -> list[str]:
-        arguments = {"questions": [self._arguments(question) for question in questions]}
+        asked = [self._arguments(question) for question in questions]
+        arguments = {"questions": asked, "fresh": self._fresh}
+        self._fresh = False
         return [str(text) for text in self._call("answer", arguments, on_wait)]
 
     def _arguments(self, question: Question) -> dict[str, Any]:

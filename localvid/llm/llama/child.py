@@ -17,8 +17,8 @@ from localvid.llm.llama.sampling import HeldSampler
 
 
 class LlamaEngine:
-    """One loaded GGUF model. The same questions in one call get the same texts on the CPU, whatever was asked
-    before: what is kept from call to call lies where it would lie in a new process, and was evaluated in the
+    """One loaded GGUF model. From a `fresh` call on the same calls give the same texts on the CPU, whatever
+    was asked before: what is kept then lies where it would lie in a new process, and was evaluated in the
     same batches, on which the last bits of the numbers depend, and with them at times a word."""
 
     def __init__(
@@ -28,6 +28,8 @@ class LlamaEngine:
         self._model = NativeModel(path, context_tokens=context_tokens, gpu_layers=gpu_layers, threads=threads)
         self._shared: list[list[int]] = []
         """The turns that sequence 0 holds."""
+        self._own: dict[int, list[list[int]]] = {}
+        """Sequence → the turns that it holds after the shared ones, but for its last."""
 
     def fit(self, text: str, max_tokens: int) -> str:
         """The beginning of a text that takes at most `max_tokens` tokens."""
@@ -35,15 +37,18 @@ class LlamaEngine:
             text = text[: min(len(text) - 1, len(text) * max_tokens // size)].strip()
         return text
 
-    def answer(self, questions: Sequence[dict[str, Any]]) -> list[str]:
+    def answer(self, questions: Sequence[dict[str, Any]], *, fresh: bool) -> list[str]:
         """What follows the turns of each question, held by its grammar; "" where there is no room for it,
         and where the vocabulary has nothing for its words.
 
         A question has `turns` (lists of pieces), `grammar`, `num_lines`, `max_tokens`, `temperature` and
-        `seed`. Whole lines: one that `max_tokens` cuts off is left out.
+        `seed`. Whole lines: one that `max_tokens` cuts off is left out. A call that is not `fresh` may go on
+        from the turns of the call before.
         """
+        if fresh:
+            self._own.clear()
         asked = [_Asked(self._tokens(question["turns"]), question) for question in questions]
-        num_shared = _num_shared([question.turns for question in asked])
+        num_shared = self._num_shared([question.turns for question in asked])
         texts = [""] * len(asked)
         for places in self._rounds(asked, num_shared):
             self._share(asked[places[0]].turns[:num_shared])
@@ -70,9 +75,11 @@ class LlamaEngine:
             yield places
 
     def _share(self, turns: list[list[int]]) -> None:
-        """Make the turns what sequence 0 holds, keeping those that it begins with, and clear the others."""
-        for sequence in range(1, SEQUENCES):
-            self._model.cut(sequence, 0)
+        """Make the turns what sequence 0 holds, keeping those that it begins with."""
+        if turns != self._shared:
+            self._own.clear()
+            for sequence in range(1, SEQUENCES):
+                self._model.cut(sequence, 0)
         kept = _num_equal(turns, self._shared)
         if not self._model.cut(0, sum(map(len, turns[:kept]))):
             kept = 0
@@ -87,13 +94,13 @@ class LlamaEngine:
 
     def _answer_round(self, asked: Sequence[_Asked]) -> list[str]:
         """The texts of questions that there is room for, after the turns that they share."""
-        start = sum(map(len, self._shared))
         entries: list[Entry] = []
+        places = self._places(asked)
         with ExitStack() as samplers:
             answers = []
-            for sequence, question in enumerate(asked, 1):
-                self._model.begin_with_shared(sequence)
-                rest = [token for turn in question.turns[len(self._shared) :] for token in turn]
+            for question, (sequence, held) in zip(asked, places, strict=True):
+                start = sum(map(len, question.turns[:held]))
+                rest = [token for turn in question.turns[held:] for token in turn]
                 entries += [Entry(token, start + place, sequence, False) for place, token in enumerate(rest)]
                 entries[-1] = entries[-1]._replace(drawn_from=True)
                 options = question.options
@@ -113,7 +120,48 @@ class LlamaEngine:
                     entry = answer.grow(self._model, len(entries))
                     if entry is not None:
                         entries.append(entry)
+        num_shared = len(self._shared)
+        self._own = {
+            sequence: question.turns[num_shared:-1]
+            for question, (sequence, _) in zip(asked, places, strict=True)
+        }
         return [answer.lines() for answer in answers]
+
+    def _places(self, asked: Sequence[_Asked]) -> list[tuple[int, int]]:
+        """For each question its sequence and how many of its turns that holds: all but the last where it was
+        asked before with another ending, else the shared ones. All other sequences are cleared."""
+        num_shared = len(self._shared)
+        left, self._own = self._own, {}
+        kept: list[int | None] = []
+        for question in asked:
+            own = question.turns[num_shared:-1]
+            sequence = next((sequence for sequence, held in left.items() if held == own), None)
+            if sequence is not None:
+                del left[sequence]
+                if not self._model.cut(sequence, sum(map(len, question.turns[:-1]))):
+                    sequence = None
+            kept.append(sequence)
+        others = [sequence for sequence in range(1, SEQUENCES) if sequence not in kept]
+        for sequence in others:
+            self._model.cut(sequence, 0)
+        places = []
+        for question, sequence in zip(asked, kept, strict=True):
+            if sequence is None:
+                places.append((others.pop(0), num_shared))
+                self._model.begin_with_shared(places[-1][0])
+            else:
+                places.append((sequence, len(question.turns) - 1))
+        return places
+
+    def _num_shared(self, asked: Sequence[list[list[int]]]) -> int:
+        """How many turns are evaluated once for all questions: those that all begin with, or those that are
+        held, where every question was asked before with another ending. The last turn of each is its own:
+        something must be evaluated to draw from."""
+        held = len(self._shared)
+        if all(turns[:held] == self._shared and turns[held:-1] in self._own.values() for turns in asked):
+            return held
+        first, *others = asked
+        return min((_num_equal(first[:-1], turns[:-1]) for turns in others), default=len(first) - 1)
 
     def _tokens(self, turns: Sequence[Sequence[dict[str, Any]]]) -> list[list[int]]:
         """The tokens of each turn that has any; the first begins with the model's own mark of a beginning."""
@@ -165,13 +213,6 @@ class _Answer:
 
     def lines(self) -> str:
         return self._text.rpartition(b"\n")[0].decode("utf-8", errors="ignore")
-
-
-def _num_shared(asked: Sequence[list[list[int]]]) -> int:
-    """How many turns all questions begin with. The last of each is its own: something must be evaluated to
-    draw from."""
-    first, *others = asked or [[[]]]
-    return min((_num_equal(first[:-1], turns[:-1]) for turns in others), default=len(first) - 1)
 
 
 def _num_equal(turns: Sequence[list[int]], others: Sequence[list[int]]) -> int:
