@@ -498,8 +498,8 @@ def test_black_frames_from_the_host_fail_and_are_not_paid_for_again(
 def test_four_shots_are_in_flight(
     orchestrator: VideoOrchestrator, server: ReplicateServer, tmp_path: Path
 ) -> None:
-    server.queue_seconds, server.run_seconds = 0.1, 0.4
-    shots = tuple(Shot(description=f"shot number {number}", seed=number) for number in range(20))
+    server.queue_seconds, server.run_seconds = 0.1, 1.9
+    shots = tuple(Shot(description=f"shot number {number}", seed=number) for number in range(8))
     Image.fromarray(np.arange(64 * 64 * 3).reshape(64, 64, 3).astype(np.uint8)).save(tmp_path / "first.png")
     options = SMALL.model_copy(update={"max_cost_usd": 5.0, "reference_image": tmp_path / "first.png"})
     job = orchestrator.create_job(storyboard=Storyboard(shots=shots), options=options)
@@ -508,11 +508,11 @@ def test_four_shots_are_in_flight(
     def count(_progress: Progress) -> None:
         nonlocal most
         now = time.time()
-        most = max(most, sum(now - p.created.timestamp() < 0.5 for p in list(server.predictions.values())))
+        most = max(most, sum(now - p.created.timestamp() < 2.0 for p in list(server.predictions.values())))
 
     assert orchestrator.execute_job(job.id, on_progress=count).status is JobStatus.DONE
     assert most == 4
-    assert len(server.creations()) == 20
+    assert len(server.creations()) == 8
 
 
 # --- the command line --------------------------------------------------------------------------------
