@@ -167,18 +167,17 @@ def time_together(model: str, *, threads: int, rounds: int) -> str:
     info = registry.get_model(model, settings, ModelKind.STORYBOARD)
     lines = ["| shots | one at a time, s | all at once, s | ratio |", "|---|---|---|---|"]
     with LlamaWriter(info, settings) as writer:
-        chat = writer.open_chat()
         for num_shots in TIMED_SHOTS:
             ratios: list[float] = []
             seconds: dict[str, list[float]] = {"alone": [], "together": []}
             for _ in range(rounds):
                 for prompt in TIMED_PROMPTS:
                     questions = _first_questions(prompts()[prompt].text, num_shots)
-                    chat.answer(questions[:1], lambda: None)  # what all share is evaluated already
-                    started = time.monotonic()
+                    writer.open_chat().answer(questions[:1], lambda: None)  # evaluates what all share
+                    chat, started = writer.open_chat(), time.monotonic()
                     for question in questions:
                         chat.answer([question], lambda: None)
-                    between = time.monotonic()
+                    chat, between = writer.open_chat(), time.monotonic()
                     chat.answer(questions, lambda: None)
                     seconds["alone"].append(between - started)
                     seconds["together"].append(time.monotonic() - between)
