@@ -8,11 +8,10 @@
 
 A step that fails is done by rule, as for a film without a model.
 
-All shots are described at once, which a server or a GPU does in little more than the time of one, and a
-processor in less than the time of all, because the weights are read once for a token of each. What is lost:
-a shot does not see the words of those before it. Each is painted by itself, knows all beats, and has
-characters, setting and style in the same words; where two still say the same, the later one is asked for
-again and then sees those before it.
+All shots are described at once: a server answers them side by side, and a local model's weights are read once
+for a token of each. What is lost: a shot does not see the words of those before it. Each is painted by
+itself, knows all beats, and has characters, setting and style in the same words; where two still say the
+same, the later one is asked for again and then sees those before it.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ _KEPT_COMPLAINTS = 10
 def _bindings() -> Any:
     """llama.cpp's functions without what their package imports beside them.
 
-    That is all that a chat server needs, and takes three times as long. It includes the template engine that
+    That is all that a chat server needs, and takes four times as long. It includes the template engine that
     would run the chat template of a GGUF file: here there is none.
     """
     spec = importlib.util.find_spec("llama_cpp")
