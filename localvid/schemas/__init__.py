@@ -1,6 +1,7 @@
 """What crosses module borders: storyboards, models, requests, results, jobs, progress.
 
-Every type here is a frozen pydantic model that forbids unknown keys. Paths cross borders; tensors never do.
+Every type here is a frozen pydantic model that forbids unknown keys, or a tuple where it is never read from
+outside. Paths cross borders; tensors never do.
 Nothing here knows a model, a file format or a database.
 """
 
@@ -23,6 +24,7 @@ from localvid.schemas.models import (
     ModelInfo,
     ModelKind,
     ModelManifest,
+    Obstacle,
     Price,
     SamplingSettings,
     is_served,
@@ -75,6 +77,7 @@ __all__ = [
     "ModelKind",
     "ModelManifest",
     "ModelUse",
+    "Obstacle",
     "OnProgress",
     "PaidCall",
     "Price",

@@ -6,7 +6,7 @@ import re
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -227,6 +227,13 @@ class ModelManifest(Frozen):
     def total_bytes(self) -> int:
         """Size of all files together; those of unknown size count as nothing."""
         return sum(file.bytes or 0 for file in self.files)
+
+
+class Obstacle(NamedTuple):
+    """One reason why a model does not run, and what removes it."""
+
+    reason: str
+    remedy: str
 
 
 class ModelInfo(Frozen):

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from localvid.addresses import is_loopback
 from localvid.config import Settings
 from localvid.errors import InvalidSettingsError
-from localvid.schemas import Frozen
+from localvid.schemas import Frozen, Obstacle
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 _PATH = re.compile(r"[A-Za-z0-9._~/%+,:=-]*")
@@ -80,13 +80,6 @@ class Endpoint(Frozen):
         return self.base_url == self.provider.base_url
 
 
-class Obstacle(Frozen):
-    """Why nothing may be sent to an endpoint, and what to do about it."""
-
-    reason: str
-    remedy: str
-
-
 def endpoint_of(provider: Provider, settings: Settings) -> Endpoint:
     """The endpoint that the settings name.
 
@@ -106,18 +99,18 @@ def obstacle_to(endpoint: Endpoint, settings: Settings) -> Obstacle | None:
     name = endpoint.provider.name
     if settings.offline and not endpoint.is_here:
         return Obstacle(
-            reason=f"localvid is set to be offline, and {endpoint.host} is not this machine",
-            remedy=f"unset offline, or name a server on this machine with {name}_base_url",
+            f"localvid is set to be offline, and {endpoint.host} is not this machine",
+            f"unset offline, or name a server on this machine with {name}_base_url",
         )
     if endpoint.api_key is None and endpoint.is_providers_own:
         return Obstacle(
-            reason=f"there is no key for {endpoint.host}",
-            remedy=f"{key_hint(endpoint.provider)}; or name another server with {name}_base_url",
+            f"there is no key for {endpoint.host}",
+            f"{key_hint(endpoint.provider)}; or name another server with {name}_base_url",
         )
     if endpoint.api_key is not None and not endpoint.is_here and endpoint.base_url.startswith("http:"):
         return Obstacle(
-            reason=f"the key would go to {endpoint.host} in the clear",
-            remedy=f"name an address with https in {name}_base_url, or leave the key out",
+            f"the key would go to {endpoint.host} in the clear",
+            f"name an address with https in {name}_base_url, or leave the key out",
         )
     return None
 
