@@ -231,7 +231,7 @@ def measure_apart(index: int, output: Path, *, once: bool) -> Measured:
 @torch.inference_mode()
 def measure(way: Way, given: argparse.Namespace) -> Measured:
     """Make the network, run the way once, and write its result to `given.output`."""
-    network = pick(way, given)
+    network = pick(way, given, sliced=False)  # so that all ways draw the same: some torch draw as weights lie
     fill(network)
     open_run(way, network, Size(64, 64, 2), torch.device("cpu"))()
     run = open_run(way, network, given.size, torch.device("cpu"))
@@ -247,7 +247,7 @@ def measure(way: Way, given: argparse.Namespace) -> Measured:
 
 def predict(way: Way, given: argparse.Namespace) -> tuple[int, int]:
     """Bytes of the weights, and what the run is predicted to add to them at most."""
-    network = pick(way, given)
+    network = pick(way, given, sliced=way.name != "stock")
     traced = trace(lambda: open_run(way, network, given.size, DEVICE), scratch=scratch)
     return weight_bytes(network), traced.peak_bytes
 
@@ -258,9 +258,9 @@ def scratch(func: Any, args: tuple[Any, ...]) -> int:
     return cpu_scratch(func, args) + packed
 
 
-def pick(way: Way, given: argparse.Namespace) -> Any:
+def pick(way: Way, given: argparse.Namespace, *, sliced: bool) -> Any:
     """The network, without contents: the decoder's is the VAE without its encoder."""
-    networks = build_networks(given.model, dtype=DTYPES[given.dtype], sliced=way.name != "stock")
+    networks = build_networks(given.model, dtype=DTYPES[given.dtype], sliced=sliced)
     if way.part == "unet":
         return networks.unet
     networks.vae.encoder = nn.Identity()

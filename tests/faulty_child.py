@@ -50,6 +50,14 @@ def poison() -> None:
     raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nMore advice.")
 
 
+def break_device() -> None:
+    """Poison CUDA for real: a kernel finds an index out of bounds."""
+    import torch
+
+    torch.zeros(1, device="cuda")[torch.ones(1, dtype=torch.long, device="cuda")]
+    torch.cuda.synchronize()
+
+
 def fail() -> None:
     raise GenerationFailedError("no clip: injected", hint="try another seed")
 
@@ -104,6 +112,7 @@ KINDS: dict[str, Callable[[], None]] = {
     for function in (
         lose_device,
         poison,
+        break_device,
         fail,
         kill,
         crash,

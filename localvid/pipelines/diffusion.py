@@ -202,8 +202,9 @@ def free_memory() -> None:
     if torch.cuda.is_available():
         with suppress(RuntimeError):  # a GPU that has failed cannot even free
             torch.cuda.empty_cache()
-            # Pinned memory too, of which the host otherwise keeps what is freed.
-            torch._C._accelerator_emptyHostCache()
+            # Pinned memory too, of which the host otherwise keeps what is freed. (torch has a public name for
+            # this only from 2.13 on.)
+            torch._C._host_emptyCache()
 
 
 def first_line(error: BaseException) -> str:

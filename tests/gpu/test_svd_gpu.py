@@ -7,26 +7,33 @@ run two steps at 1024x576 with 25 frames under several plans.
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
 import pytest
+from diffusers import StableVideoDiffusionPipeline
+from faulty_child import VARIABLE, Fault
 from fixtures_tiny import TINY_SAMPLING, save_full_size_svd, svd_info
 from numpy.typing import NDArray
 from PIL import Image
 
 from localvid.config import Settings
 from localvid.pipelines.diffusion import free_memory
+from localvid.pipelines.hosted import HostedVideoModel
 from localvid.pipelines.svd.adapter import StableVideoDiffusion
 from localvid.pipelines.svd.budget.architecture import build_networks
-from localvid.pipelines.svd.budget.ladder import ClipSize, Ladder, Rung
+from localvid.pipelines.svd.budget.ladder import ClipSize, ClipStage, Ladder, Rung
 from localvid.pipelines.svd.budget.rehearsal import Rehearsal
 from localvid.pipelines.svd.engine import SvdEngine
+from localvid.pipelines.svd.networks.decoder import decode
+from localvid.pipelines.svd.networks.pinned import pinned_size
+from localvid.pipelines.svd.networks.unet import SlicedUNet
 from localvid.pipelines.svd.plan import (
     Attention,
     DecoderSlices,
@@ -54,8 +61,8 @@ def model(tiny_svd: Path) -> Iterator[StableVideoDiffusion]:
         yield model
 
 
-def show(measured: str) -> None:
-    sys.stdout.write(f"\n{measured}\n")
+def show(*measured: str) -> None:
+    sys.stdout.write("".join(f"\n{line}\n" for line in measured))
 
 
 def clip_request(folder: Path, *, width: int, height: int, num_frames: int) -> VideoRequest:
@@ -83,7 +90,10 @@ def frames_of(path: Path) -> NDArray[np.int64]:
 def test_half_precision_is_near_single_on_the_cpu(
     model: StableVideoDiffusion, tiny_svd: Path, tmp_path: Path
 ) -> None:
+    # After few steps, latents in half precision are far off whoever computes them: docs/svd.md.
+    steps = TINY_SAMPLING.model_copy(update={"num_inference_steps": 25})
     request = clip_request(tmp_path, width=128, height=64, num_frames=4)
+    request = request.model_copy(update={"sampling": steps})
     model.generate(request)
     on_cpu = request.model_copy(update={"output": tmp_path / "cpu.mp4"})
     with StableVideoDiffusion(svd_info(tiny_svd), Settings(device="cpu")) as reference:
@@ -191,8 +201,9 @@ def run_at_full_size(source: Path, plan: EnginePlan, **settings: object) -> Meas
 @pytest.mark.parametrize("plan", [SMALL_SLICES, STREAMED], ids=["a network at a time", "streamed"])
 def test_peak_memory_is_what_was_predicted(full_size: Path, plan: EnginePlan) -> None:
     rehearsal = Rehearsal(build_networks(full_size, dtype=torch.float16), FULL, guided=True)
+    before = (rehearsal.clip(plan.weights), rehearsal.encode(plan.weights))
     predicted = (
-        rehearsal.step(plan.unet, plan.weights).peak_bytes,
+        max(trace.peak_bytes for trace in (*before, rehearsal.step(plan.unet, plan.weights))),
         rehearsal.decode(plan.decoder, plan.weights).peak_bytes,
     )
     measured = run_at_full_size(full_size, plan)
@@ -201,7 +212,7 @@ def test_peak_memory_is_what_was_predicted(full_size: Path, plan: EnginePlan) ->
         show(f"{plan.weights}, {stage}: predicted {expected / GIB:.2f} GiB, measured {found / GIB:.2f} GiB")
     show(f"two steps and 25 frames in {measured.seconds:.1f} s")
     for expected, found in zip(predicted, measured[:2], strict=True):
-        assert found <= expected * 1.1
+        assert found == pytest.approx(expected, rel=0.05)
     assert max(measured[:2]) <= (2.0 if plan.weights is Weights.STREAM else 4.0) * GIB
 
 
@@ -234,7 +245,7 @@ def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
     return float((found - expected).abs().mean() / expected.std())
 
 
-def test_pinned_memory_takes_what_it_holds(model: StableVideoDiffusion) -> None:
+def test_pinned_memory_takes_what_is_counted(model: StableVideoDiffusion) -> None:
     model.load()
     free_memory()
     before = torch.cuda.memory.host_memory_stats()["allocated_bytes.current"]
@@ -242,7 +253,107 @@ def test_pinned_memory_takes_what_it_holds(model: StableVideoDiffusion) -> None:
     pinned = torch.empty(size, dtype=torch.uint8, pin_memory=True)
     taken = torch.cuda.memory.host_memory_stats()["allocated_bytes.current"] - before
     show(f"pinned memory: {size / 2**20:.0f} MiB asked for, {taken / 2**20:.0f} taken")
-    assert taken == size
+    assert taken == pinned_size(size)
 
     del pinned
+    free_memory()
     assert torch.cuda.memory.host_memory_stats()["allocated_bytes.current"] == before
+
+
+def test_memory_that_runs_out_leads_down_the_ladder(full_size: Path) -> None:
+    """For real: torch is given 5 GiB of the card, and the plan takes it for boundless."""
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (576, 1024, 3), dtype=np.uint8))
+    engine = SvdEngine(svd_info(full_size), Settings(device="cuda"))
+    rungs: list[Rung] = []
+    ladder = Ladder(EnginePlan(), FULL, on_rung=rungs.append)
+    fraction = 5 * GIB / torch.cuda.get_device_properties(0).total_memory
+    free_memory()
+    torch.cuda.set_per_process_memory_fraction(fraction)
+    try:
+        engine.load(ladder)
+        latents = engine.sample(
+            image, num_frames=25, seed=1, sampling=TINY_SAMPLING, ladder=ladder, on_step=lambda _: None
+        )
+        sampled = len(rungs)
+        frames = ladder.run(
+            ClipStage.DECODE, lambda plan: engine.attempt(lambda: list(engine.decode(latents, plan)))
+        )
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+        engine.close()
+        free_memory()
+    for rung in rungs:
+        show(rung.notice)
+    assert len(frames) == 25
+    assert 0 < sampled < len(rungs)
+    assert ladder.plan.exact
+
+
+def test_a_process_whose_gpu_fails_is_replaced(
+    tiny_svd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "strikes").mkdir()
+    fault = Fault(kind="break_device", folder=tmp_path / "strikes", message="sampling", step=1)
+    monkeypatch.setenv(VARIABLE, fault.model_dump_json())
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[1]), *sys.path]))
+    request = clip_request(tmp_path, width=64, height=64, num_frames=4)
+    notices: list[str] = []
+    pids: set[int | None] = set()
+    settings = Settings(device="cuda", workspace=tmp_path)
+    with HostedVideoModel(svd_info(tiny_svd), settings, target="faulty_child:FaultyModel") as hosted:
+
+        def listen(progress: Progress) -> None:
+            notices.extend([progress.notice] if progress.notice else [])
+            pids.add(hosted.process.pid)
+
+        hosted.generate(request, listen)
+    with StableVideoDiffusion(svd_info(tiny_svd), settings) as model:
+        model.generate(request.model_copy(update={"output": tmp_path / "here.mp4"}))
+
+    show(*notices)
+    assert len(pids - {None}) == 2
+    assert any("once more in a new process" in notice for notice in notices)
+    assert np.array_equal(frames_of(request.output), frames_of(tmp_path / "here.mp4"))
+
+
+@torch.inference_mode()
+def test_half_precision_is_no_further_off_than_diffusers(full_size: Path) -> None:
+    """One pass of the UNet, and the decoding of 8 frames, beside diffusers in single precision."""
+    torch.backends.cudnn.allow_tf32 = False
+
+    def load(dtype: torch.dtype) -> Any:
+        pipeline = StableVideoDiffusionPipeline.from_pretrained(full_size, variant="fp16", dtype=dtype)
+        return pipeline.to("cuda")
+
+    draw = torch.Generator("cpu").manual_seed(1)
+    sample, latents, embedding = (
+        torch.randn(shape, generator=draw).to("cuda", torch.float16)
+        for shape in ((1, 25, 8, 72, 128), (8, 4, 72, 128), (1, 1, 1024))
+    )
+    time_ids = torch.tensor([[6.0, 127.0, 0.02]], device="cuda", dtype=torch.float16)
+    now = torch.ones((), device="cuda")
+
+    def by_diffusers(pipeline: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        dtype = pipeline.unet.dtype
+        predicted = pipeline.unet(sample.to(dtype), now, embedding.to(dtype), time_ids.to(dtype)).sample
+        frames = pipeline.vae.decode(latents.to(dtype), num_frames=8).sample
+        return predicted.float(), frames.float()
+
+    def by_localvid(pipeline: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        unet = SlicedUNet(pipeline.unet, SMALL_SLICES.unet, device=torch.device("cuda"))
+        conditions = unet.condition(embedding, time_ids, num_frames=25)
+        predicted = unet(sample, now, conditions)
+        frames = list(decode(pipeline.vae, latents, DecoderSlices(frames=1, pixels=9216)))
+        return predicted.float(), torch.stack(frames).float()
+
+    single = load(torch.float32)
+    expected = by_diffusers(single)
+    del single
+    free_memory()
+    half = load(torch.float16)
+    theirs = by_diffusers(half)
+    ours = by_localvid(half)
+    for part, exact, their, our in zip(("UNet", "decoder"), expected, theirs, ours, strict=True):
+        their_error, our_error = (float((found - exact).norm() / exact.norm()) for found in (their, our))
+        show(f"{part}, fp16, off from fp32: diffusers {their_error:.2e}, localvid {our_error:.2e}")
+        assert our_error <= their_error * 1.05

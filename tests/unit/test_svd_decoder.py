@@ -58,6 +58,7 @@ def rms(values: Tensor) -> float:
     return values.double().square().mean().sqrt().item()
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("maps", list(Maps))
 @pytest.mark.parametrize("frames", [1, 2, 3, 6])
 def test_all_frames_together_are_those_of_diffusers(vae: Any, maps: Maps, frames: int) -> None:
@@ -112,6 +113,7 @@ def test_chunks_are_not_what_all_frames_together_are(vae: Any) -> None:
     assert (chunked - frames_of(vae, latents)).abs().max() > 1e-3
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_in_half_precision_it_is_no_further_from_the_truth(dtype: torch.dtype) -> None:
     vae = make_vae(32, 64, 64).to(dtype)
@@ -238,6 +240,7 @@ def test_weights_are_asked_for_while_they_are_used(vae: Any) -> None:
     assert weights.open == []
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (36, 20), (12, 44)])
 def test_an_image_is_encoded_as_by_diffusers(vae: Any, height: int, width: int) -> None:
     image = torch.rand(1, 3, height, width) * 2 - 1

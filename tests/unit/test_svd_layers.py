@@ -238,6 +238,7 @@ def test_a_large_mean_in_some_slices_costs_no_digits() -> None:
     assert torch.allclose(moments.of_rows()[1].double(), whole.var(1, correction=0), rtol=1e-5)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_moments_of_frames_become_those_of_their_clips() -> None:
     values = torch.randn(6, 5, 64) + torch.arange(6).view(6, 1, 1)
     moments = Moments(32)
@@ -250,11 +251,13 @@ def test_moments_of_frames_become_those_of_their_clips() -> None:
     assert torch.allclose(variance, expected.var((1, 3), correction=0), rtol=1e-5)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_moments_of_more_values_than_are_taken_in_together(monkeypatch: pytest.MonkeyPatch) -> None:
     values = torch.randn(2, 37, 32) + 5
     whole, parted = Moments(8), Moments(8)
     whole.add(values)
-    monkeypatch.setattr("localvid.pipelines.svd.networks.layers._MOMENTS_AT_ONCE", 10 * 64)
+    for name in ("_AT_ONCE", "_AT_ONCE_ON_GPU"):
+        monkeypatch.setattr(f"localvid.pipelines.svd.networks.layers.{name}", 10 * 64)
     parted.add(values)
 
     for one, other in zip(whole.of_rows(), parted.of_rows(), strict=True):
@@ -274,6 +277,7 @@ def test_both_ways_to_norm_frames(dtype: torch.dtype) -> None:
         assert torch.allclose(result.double(), truth, rtol=0, atol=30 * torch.finfo(dtype).eps)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_norm_of_rows_with_their_own_statistics() -> None:
     norm = randomised(nn.GroupNorm(8, 32))
     values = torch.randn(2, 3, 5, 32) * torch.tensor([1.0, 9.0]).view(2, 1, 1, 1)

@@ -24,7 +24,7 @@ from localvid.pipelines.svd.budget.roofline import (
     seconds_on,
 )
 from localvid.pipelines.svd.budget.search import HOST_PROCESS_BYTES, Room
-from localvid.pipelines.svd.plan import Guidance, Maps, UNetSlices, Weights
+from localvid.pipelines.svd.plan import DecoderSlices, Guidance, Maps, UNetSlices, Weights
 from localvid.schemas import ModelInfo
 
 GPU = require_peaks("RTX 4090")
@@ -80,6 +80,15 @@ def test_a_plan_fits_with_its_margin(plans: dict[float, ClipPlan]) -> None:
         assert plan.needed_bytes <= gib * GIB
         assert plan.peak_bytes == max(stage.peak_bytes for stage in plan.stages)
         assert plan.margin.total_bytes > GIB // 2
+
+
+def test_few_kernels_are_asked_for_in_one_piece(at_full_size: ClipPlanner) -> None:
+    """Row by row they were 31,553 a step, more than a processor launches while a fast card works."""
+    rehearsal = at_full_size._rehearsal
+    step = rehearsal.step(UNetSlices(), Weights.RESIDENT)
+    decoding = rehearsal.decode(DecoderSlices(), Weights.RESIDENT)
+    assert sum(step.kernels.values()) < 7_500
+    assert sum(decoding.kernels.values()) < 9_000
 
 
 def test_every_frame_is_decoded_together_on_every_card(plans: dict[float, ClipPlan]) -> None:

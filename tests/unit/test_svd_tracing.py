@@ -242,28 +242,6 @@ def sliced_decode(model: Any, device: str, settings: DecoderSlices) -> Callable[
     return run
 
 
-@pytest.fixture
-def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the layers have one way for the CPU and one for the GPU, real tensors go the GPU's, too."""
-
-    def convolution(conv: nn.Conv3d, values: Tensor) -> Tensor:
-        images = values.permute(0, 3, 1, 2)
-        result = functional.conv2d(images, conv.weight.squeeze(-1), conv.bias, padding=(1, 0))
-        return result.permute(0, 2, 3, 1)
-
-    ways = {
-        "temporal_convolution": convolution,
-        "frame_norm_silu": layers.norm_silu_by_moments,
-        "frame_norm": layers.norm_by_moments,
-    }
-    from localvid.pipelines.svd.networks import transformers
-
-    for module in (layers, decoder, unet, transformers):
-        for name, way in ways.items():
-            if hasattr(module, name):
-                monkeypatch.setattr(module, name, way)
-
-
 def check(make: Callable[[str], Any], run: Callable[[Any, str], Callable[[], object]]) -> None:
     real, planned = run(make("cpu"), "cpu"), run(make("meta"), "meta")
     with torch.inference_mode():
@@ -280,13 +258,13 @@ def test_a_stock_decode_takes_what_was_predicted() -> None:
     check(make_vae, stock_decode)
 
 
-@pytest.mark.usefixtures("_as_on_a_gpu")
+@pytest.mark.usefixtures("as_on_gpu")
 @pytest.mark.parametrize("settings", SLICES.values(), ids=SLICES)
 def test_a_sliced_step_takes_what_was_predicted(settings: UNetSlices) -> None:
     check(make_unet, lambda model, device: sliced_step(model, device, settings))
 
 
-@pytest.mark.usefixtures("_as_on_a_gpu")
+@pytest.mark.usefixtures("as_on_gpu")
 @pytest.mark.parametrize("settings", DECODER_SLICES.values(), ids=DECODER_SLICES)
 def test_a_sliced_decode_takes_what_was_predicted(settings: DecoderSlices) -> None:
     check(make_vae, lambda model, device: sliced_decode(model, device, settings))

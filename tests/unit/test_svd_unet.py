@@ -41,6 +41,7 @@ def furthest(first: Tensor, second: Tensor) -> float:
     return (first.double() - second.double()).abs().max().item()
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize(
     ("frames", "pixels", "guidance"), list(itertools.product((1, 2, WHOLE), (1, 7, WHOLE), Guidance))
 )
@@ -68,6 +69,7 @@ def test_every_number_of_frames_is_exact(unet: Any, frames: int) -> None:
         assert furthest(run_sliced(unet, inputs, slices), run_stock(unet, inputs)) <= 1e-5
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("slices", [UNetSlices(), TIGHT])
 def test_deeper_networks_are_exact(slices: UNetSlices) -> None:
     unet = tiny_unet((32, 64, 64), (2, 4, 4), layers=2, depth=2)
@@ -109,6 +111,7 @@ def test_what_comes_in_is_left_as_it_is(unet: Any) -> None:
     assert all(torch.equal(weight, weights[name]) for name, weight in unet.state_dict().items())
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("slices", [UNetSlices(), UNetSlices(frames=1, pixels=16)])
 def test_half_precision_is_no_further_from_single_than_stock(
@@ -251,6 +254,21 @@ def test_missing_xformers_is_refused(unet: Any, monkeypatch: pytest.MonkeyPatch)
     assert "pip install" in (raised.value.hint or "")
 
 
+def test_xformers_without_a_kernel_is_refused(unet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Built for another torch it can be imported, and raises when it is called."""
+
+    class Operations:
+        @staticmethod
+        def memory_efficient_attention(*_operands: Tensor) -> Tensor:
+            raise NotImplementedError("No operator found for `memory_efficient_attention_forward`")
+
+    monkeypatch.setitem(sys.modules, "xformers", Operations)
+    monkeypatch.setitem(sys.modules, "xformers.ops", Operations)
+
+    with pytest.raises(NotAvailableError, match="no kernel that runs here"):
+        SlicedUNet(unet, attention=Attention.XFORMERS)
+
+
 def test_xformers_is_used_where_it_is_asked_for(unet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package's function, here one that computes what its documentation says, replaces torch's."""
     calls = 0
@@ -267,7 +285,7 @@ def test_xformers_is_used_where_it_is_asked_for(unet: Any, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "xformers.ops", Operations)
     inputs = unet_inputs()
 
-    assert load_attention(Attention.XFORMERS) is Operations.memory_efficient_attention
+    assert load_attention(Attention.XFORMERS, torch.device("cpu")) is Operations.memory_efficient_attention
     result = run_sliced(unet, inputs, UNetSlices(frames=1), attention=Attention.XFORMERS)
     assert calls > 0
     assert furthest(result, run_stock(unet, inputs)) <= 1e-5

@@ -238,6 +238,15 @@ def test_streaming_keeps_the_layout_of_convolutions(unet: Any) -> None:
         assert not conv.weight.requires_grad
 
 
+@pytest.mark.parametrize("fp8", [False, True])
+def test_nothing_keeps_the_weights_that_came_in(unet: Any, fp8: bool) -> None:
+    """On a GPU they would stay there beside the host's copies, all of them."""
+    before = [weakref.ref(weight.untyped_storage()) for weight in unet.parameters()]
+    streamed = Streamed(unet, whole(unet), device=CPU, fp8=fp8)
+    assert streamed.stored_bytes
+    assert not any(reference() for reference in before)
+
+
 @pytest.mark.parametrize("on_device", [False, True])
 def test_eight_bits_are_closer_than_a_bare_cast(unet: Any, on_device: bool) -> None:
     """A bare cast, without scales, is what diffusers' `enable_layerwise_casting` does."""

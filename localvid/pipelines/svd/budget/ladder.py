@@ -38,9 +38,9 @@ _SHRINK = 4
 """A rung divides the slices by this: each try may cost a whole step, so few rungs must reach the bottom."""
 _LEAST_UNET_PIXELS = 1024
 _LEAST_DECODER_PIXELS = 9216
-"""Of a slice over time. Less gains nothing: at 1024x576 and 25 frames in half precision a step is predicted
-to need 1.144 GiB with streamed weights whether it is 1,024, 256 or 64 pixels, and the decoding 8.63 GiB with
-9,216, 2,304 or 1,024. Single frames in spatial layers are then what takes most."""
+"""Of a slice over time. Less gains next to nothing: at 1024x576 and 25 frames in half precision a step is
+predicted to need 1.17 GiB with streamed weights at 1,024 pixels and 1.14 at 256 or 64, and the decoding 4.33
+GiB with 9,216, 2,304 or 1,024. Single frames in spatial layers are then what takes most."""
 _LATENT_SCALE = 8
 
 

@@ -32,7 +32,7 @@ _REPEATED = (
     (layers, "spatial_resnet"),
     (layers, "frame_norm_silu"),
     (layers, "_merged"),
-    (layers, "_part_of"),
+    (layers, "_part_on_gpu"),
     (decoder, "frame_norm_silu"),
     (transformers, "spatial_block"),
     (transformers, "temporal_block"),

@@ -7,7 +7,7 @@ its statistics are gathered slice by slice before it is applied.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -34,6 +34,11 @@ class Resident:
         return nullcontext()
 
 
+def on_cpu(values: Tensor) -> bool:
+    """Whether a processor computes with them, whose caches and kernels ask for another way than a GPU's."""
+    return values.device.type == "cpu"
+
+
 def prepare(network: nn.Module) -> None:
     """Lay out the weights of convolutions as the slices are: channels last. Values and shapes stay."""
     for module in network.modules():
@@ -56,76 +61,99 @@ class Moments:
 
     def __init__(self, groups: int) -> None:
         self._groups = groups
-        self._same: _Part | None = None
-        self._own: list[_Part] = []
+        self._same: list[_Part] = []
+        self._own: list[tuple[Tensor, Tensor]] = []
 
     def add(self, values: Tensor) -> None:
         """Take in values `(rows, …, channels)` that are further ones of the same rows."""
-        part = self._gathered(values)
-        self._same = part if self._same is None else _merged([self._same, part])
+        self._same += _parts(values)
 
     def add_rows(self, values: Tensor) -> None:
         """Take in all values `(rows, …, channels)` of further rows."""
-        self._own.append(self._gathered(values))
+        self._own.append(self._of_groups(_parts(values)))
 
     def of_rows(self) -> tuple[Tensor, Tensor]:
         """Mean and variance `(rows, groups)` of the rows that `add` was given."""
-        if self._same is None:
+        if not self._same:
             raise LookupError("no values were added")
-        return self._same[1:]
+        return self._of_groups(self._same)
 
     def of_clips(self, num_frames: int) -> tuple[Tensor, Tensor]:
         """Mean and variance `(clips, groups)`, the rows that `add_rows` was given being frames in order."""
-        means = torch.cat([mean for _, mean, _ in self._own]).view(-1, num_frames, self._groups)
-        variances = torch.cat([variance for _, _, variance in self._own]).view(means.shape)
-        mean = means.mean(1)
-        return mean, (variances + (means - mean.unsqueeze(1)).square()).mean(1)
+        means = torch.cat([mean for mean, _ in self._own]).view(-1, num_frames, self._groups)
+        variances = torch.cat([variance for _, variance in self._own]).view(means.shape)
+        return _together(means, variances, dim=1)
 
-    def _gathered(self, values: Tensor) -> _Part:
-        rows, channels = values.shape[0], values.shape[-1]
-        flat = values.reshape(rows, -1, channels)
-        at_once = _MOMENTS_AT_ONCE if values.device.type == "cpu" else _MOMENTS_ON_GPU
-        step = max(1, at_once // (rows * channels))
-        return _merged([_part_of(part, self._groups) for part in torch.split(flat, step, dim=1)])
+    def _of_groups(self, parts: list[_Part]) -> tuple[Tensor, Tensor]:
+        _, means, variances = _merged(parts)
+        shape = (len(means), self._groups, -1)
+        return _together(means.view(shape), variances.view(shape), dim=2)
 
 
 _Part = tuple[int, Tensor, Tensor]
-"""Count, mean and variance: parts are merged by these (Chan, Golub, LeVeque 1979), not by sums of squares
-over all of a map, which would cost digits."""
+"""A count, and mean and variance `(rows, channels)` of so many values. Parts are merged by these (Chan,
+Golub, LeVeque 1979), not by sums of squares over all of a map, which would cost digits."""
 
-_MOMENTS_AT_ONCE = 2**21
+_AT_ONCE = 2**21
 """Values that are taken in together: few enough to stay in a processor's cache in single precision."""
 
-_MOMENTS_ON_GPU = 2**24
+_AT_ONCE_ON_GPU = 2**24
 """There every portion costs the launch of some kernels, and the whole of it memory: 64 MiB."""
 
 
-def _part_of(values: Tensor, groups: int) -> _Part:
-    rows, count, channels = values.shape
+def _parts(values: Tensor) -> list[_Part]:
+    rows, channels = values.shape[0], values.shape[-1]
+    flat = values.reshape(rows, -1, channels)
+    at_once, part_of = (_AT_ONCE, _part_on_cpu) if on_cpu(values) else (_AT_ONCE_ON_GPU, _part_on_gpu)
+    return [part_of(part) for part in torch.split(flat, max(1, at_once // (rows * channels)), dim=1)]
+
+
+def _part_on_cpu(values: Tensor) -> _Part:
     # Around a value of each channel, so that squares of a large mean do not swallow the variance.
     pivot = values[:, :1].float()
     single = values - pivot if values.dtype == torch.float32 else values.float().sub_(pivot)
+    count = values.shape[1]
     means = single.sum(1) / count
     variances = (single.square_().sum(1) / count - means.square()).clamp_(min=0)
-    means = (means + pivot.squeeze(1)).view(rows, groups, -1)
-    mean = means.mean(2)
-    spread = (means - mean.unsqueeze(2)).square_()
-    width = channels // groups
-    return count * width, mean, (variances.view_as(means) + spread).mean(2)
+    return count, means + pivot.squeeze(1), variances
+
+
+def _part_on_gpu(values: Tensor) -> _Part:
+    # One kernel reads the values once; on a processor it is the slower way.
+    variances, means = torch.var_mean(values.float(), dim=1, correction=0)
+    return values.shape[1], means, variances
 
 
 def _merged(parts: list[_Part]) -> _Part:
-    if len(parts) == 1:
-        return parts[0]
-    total = sum(count for count, _, _ in parts)
-    shares = [count / total for count, _, _ in parts]
-    mean = torch.zeros_like(parts[0][1])
-    for share, (_, part, _) in zip(shares, parts, strict=True):
-        mean.add_(part, alpha=share)
-    variance = torch.zeros_like(mean)
-    for share, (_, part, spread) in zip(shares, parts, strict=True):
-        variance.add_(spread + (part - mean).square_(), alpha=share)
-    return total, mean, variance
+    """All parts as one. Mostly they are of one size, but for the last: those are merged in one go."""
+    alike: dict[int, list[_Part]] = {}
+    for part in parts:
+        alike.setdefault(part[0], []).append(part)
+    merged = []
+    for count, same in alike.items():
+        means = torch.stack([mean for _, mean, _ in same])
+        variances = torch.stack([variance for _, _, variance in same])
+        merged.append((count * len(same), *_together(means, variances, dim=0)))
+    whole = merged[0]
+    for part in merged[1:]:
+        whole = _joined(whole, part)
+    return whole
+
+
+def _together(means: Tensor, variances: Tensor, *, dim: int) -> tuple[Tensor, Tensor]:
+    """Mean and variance of parts of one size that lie along `dim`."""
+    if means.shape[dim] == 1:
+        return means.squeeze(dim), variances.squeeze(dim)
+    spread, mean = torch.var_mean(means, dim=dim, correction=0)
+    return mean, variances.mean(dim) + spread
+
+
+def _joined(one: _Part, other: _Part) -> _Part:
+    (count, mean, variance), (further, their_mean, their_variance) = one, other
+    share = further / (count + further)
+    apart = their_mean - mean
+    joined = torch.lerp(variance, their_variance, share) + apart.square() * (share * (1 - share))
+    return count + further, mean + apart * share, joined
 
 
 def affine(norm: nn.GroupNorm, moments: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -138,22 +166,40 @@ def affine(norm: nn.GroupNorm, moments: tuple[Tensor, Tensor]) -> tuple[Tensor, 
 
 def norm_silu(values: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """`silu(values * scale + shift)` for values `(rows, …, channels)` and one scale and shift a row."""
-    result = torch.empty(values.shape, dtype=values.dtype, device=values.device)
-    for row, taken in enumerate(values.flatten(1, -2)):
-        normed = _normed(taken, scale[row], shift[row])
-        torch.ops.aten.silu.out(normed, out=result[row].view_as(normed))
+    if not on_cpu(values):
+        return functional.silu(normed(values, scale, shift), inplace=True)
+    result = torch.empty(values.shape, dtype=values.dtype)
+    for row, part in enumerate(_normed_rows(values, scale, shift)):
+        torch.ops.aten.silu.out(part, out=result[row].view_as(part))
     return result
 
 
-def _normed(values: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """`values * scale + shift` for values `(count, channels)`."""
-    # What a batch norm does with given statistics: one pass, in single precision, rounded once.
-    return functional.batch_norm(values, torch.zeros_like(scale), torch.ones_like(scale), scale, shift, eps=0)
+def normed(values: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """`values * scale + shift`, as above, computed in single precision and rounded once."""
+    result = torch.empty(values.shape, dtype=values.dtype, device=values.device)
+    if not on_cpu(values):
+        # One kernel, whatever the precisions; on a processor each would be converted in a copy.
+        shape = (len(values), *[1] * (values.dim() - 2), values.shape[-1])
+        return torch.addcmul(shift.view(shape), values, scale.view(shape), out=result)
+    for row, part in enumerate(_normed_rows(values, scale, shift)):
+        result[row] = part.view_as(result[row])
+    return result
+
+
+def _normed_rows(values: Tensor, scale: Tensor, shift: Tensor) -> Iterator[Tensor]:
+    """Row by row, `(count, channels)`: what a batch norm does with given statistics, in one pass."""
+    mean, variance = torch.zeros_like(scale[0]), torch.ones_like(scale[0])
+    for row, taken in enumerate(values.flatten(1, -2)):
+        yield functional.batch_norm(taken, mean, variance, scale[row], shift[row], eps=_NO_EPS)
+
+
+_NO_EPS = 1e-12
+"""One and this is one in single precision. torch 2.11 refuses zero itself."""
 
 
 def frame_norm(norm: nn.GroupNorm, values: Tensor) -> Tensor:
     """Group norm of frames `(n, channels, height, width)`, channels last, each normed on its own."""
-    if values.device.type == "cpu":
+    if on_cpu(values):
         result: Tensor = norm(values)
         return result
     # The kernel for CUDA copies the frames out of channels last and leaves them so.
@@ -165,16 +211,12 @@ def norm_by_moments(norm: nn.GroupNorm, values: Tensor) -> Tensor:
     rows = values.permute(0, 2, 3, 1)
     moments = Moments(norm.num_groups)
     moments.add(rows)
-    scale, shift = affine(norm, moments.of_rows())
-    result = torch.empty(rows.shape, dtype=values.dtype, device=values.device)
-    for row, taken in enumerate(rows.flatten(1, -2)):
-        result[row] = _normed(taken, scale[row], shift[row]).view_as(result[row])
-    return result.permute(0, 3, 1, 2)
+    return normed(rows, *affine(norm, moments.of_rows())).permute(0, 3, 1, 2)
 
 
 def frame_norm_silu(norm: nn.GroupNorm, values: Tensor) -> Tensor:
     """Group norm and SiLU of frames `(n, channels, height, width)`, channels last, each normed on its own."""
-    if values.device.type == "cpu":
+    if on_cpu(values):
         return functional.silu(norm(values), inplace=True)
     # The kernel for CUDA copies the frames out of channels last and leaves them so.
     return norm_silu_by_moments(norm, values)
@@ -190,7 +232,7 @@ def norm_silu_by_moments(norm: nn.GroupNorm, values: Tensor) -> Tensor:
 
 def temporal_convolution(conv: nn.Conv3d, values: Tensor) -> Tensor:
     """A (3, 1, 1) convolution of values `(clips, frames, pixels, channels)`."""
-    if values.dtype != torch.float32 or values.device.type != "cpu":
+    if values.dtype != torch.float32 or not on_cpu(values):
         # Frames as rows and pixels as columns of an image: one sum in single precision, rounded once.
         images = values.permute(0, 3, 1, 2)
         result = functional.conv2d(images, conv.weight.squeeze(-1), conv.bias, padding=(1, 0))

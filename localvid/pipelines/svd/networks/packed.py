@@ -21,11 +21,18 @@ Buffers = dict[torch.dtype, Tensor]
 
 
 class Place(NamedTuple):
-    """A weight or buffer of a network."""
+    """Where a weight or buffer of a network belongs. It holds none: who keeps a place keeps no memory."""
 
     module: nn.Module
     name: str
-    tensor: Tensor
+
+    @property
+    def tensor(self) -> Tensor:
+        """What is there now."""
+        of_kind = self.module._parameters if self.name in self.module._parameters else self.module._buffers
+        found: Tensor | None = of_kind[self.name]
+        assert found is not None  # empty places are not named
+        return found.detach()
 
     def put(self, tensor: Tensor) -> None:
         """Put a tensor in its place, whatever the dtype and device of the one before."""
@@ -135,17 +142,18 @@ class _Weight:
     """One weight: where it belongs, and where it is stored."""
 
     def __init__(self, place: Place, values: _Span, scale: _Span | None) -> None:
-        self.put = place.put
         self.values = values
         self._scale = scale
         self._dtype = place.tensor.dtype
-        self._original: Tensor | None = place.tensor.detach()
+        self._place = place
+
+    def put(self, tensor: Tensor) -> None:
+        """Let the network have it."""
+        self._place.put(tensor)
 
     def store(self, buffers: Buffers) -> None:
-        """Fill the buffers and forget the original."""
-        assert self._original is not None  # it is stored once
-        original, self._original = self._original, None
-        values = self.values.of(buffers)
+        """Fill the buffers with what the network has, which then has them instead."""
+        original, values = self._place.tensor, self.values.of(buffers)
         if self._scale is None:
             values.copy_(original)
         else:

@@ -2,7 +2,7 @@
 
 torch's allocator for it rounds up to powers of two, and keeps what is freed (`CachingHostAllocator.h`): 5.3
 GiB of feature maps would take 8. Since torch 2.13 two limits turn both off for what is larger than them; they
-are read in that header, and no GPU was at hand to measure what they do.
+are read in that header; what they do was not measured, for torch was older on the one GPU that was at hand.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from localvid.errors import NotAvailableError
 from localvid.pipelines.svd.networks.feature_map import FeatureMap, NewMap
-from localvid.pipelines.svd.networks.layers import Residency, frame_norm
+from localvid.pipelines.svd.networks.layers import Residency, frame_norm, on_cpu
 from localvid.pipelines.svd.networks.slicing import slices
 from localvid.pipelines.svd.plan import Attention
 
@@ -31,8 +31,8 @@ _CHUNK = 2**22
 """Values of a feed-forward layer's hidden layer that are computed at once: few enough to stay in the
 cache of a processor."""
 
-_CHUNK_ON_GPU = 2**24
-"""Fewer launches of kernels, and still small beside the feature maps: 32 MiB in half precision."""
+_CHUNK_ON_GPU = 2**26
+"""Fewer launches of kernels, and still small beside the feature maps: 128 MiB in half precision."""
 
 _GRAPHS = 64
 """How many graphs a compiled block may have."""
@@ -49,19 +49,31 @@ class Constants(NamedTuple):
     """Embedding of the frames' places in the clip, `(frames, channels)`."""
 
 
-def load_attention(kind: Attention) -> Attend:
-    """The implementation of attention. Raises NotAvailableError if its package is not installed."""
+def load_attention(kind: Attention, device: torch.device) -> Attend:
+    """The implementation of attention.
+
+    Raises NotAvailableError if its package is not installed, or has no kernel for this device: it is tried.
+    """
     if kind is Attention.SDPA:
         return sdpa
+    hint = (
+        "pip install 'localvid[xformers]' (its wheels pin one release of torch), or leave attention at sdpa"
+    )
     try:
         from xformers.ops import memory_efficient_attention  # type: ignore[import-not-found, unused-ignore]
     except ImportError as error:
         raise NotAvailableError(
-            f"attention is set to {kind.value}, which cannot be imported: {error}",
-            hint="pip install 'localvid[xformers]' (its wheels pin one release of torch), "
-            "or leave attention at sdpa",
+            f"attention is set to {kind.value}, which cannot be imported: {error}", hint=hint
         ) from error
     attend: Attend = memory_efficient_attention
+    half = torch.float16 if device.type == "cuda" else torch.float32
+    one = torch.zeros(1, 8, 1, 64, dtype=half, device=device)
+    try:
+        attend(one, one, one)
+    except NotImplementedError as error:  # what it raises if it was built for another torch
+        raise NotAvailableError(
+            f"attention is set to {kind.value}, which has no kernel that runs here", hint=hint
+        ) from error
     return attend
 
 
@@ -188,9 +200,9 @@ def _run_temporal(
 class TransformerBlocks:
     """The two kinds of transformer block as functions of tensors, compiled if asked for."""
 
-    def __init__(self, attention: Attention = Attention.SDPA, *, compiled: bool = False) -> None:
-        """Raises NotAvailableError if the attention's package is not installed."""
-        attend = load_attention(attention)
+    def __init__(self, attention: Attention, device: torch.device, *, compiled: bool = False) -> None:
+        """Raises NotAvailableError if the attention's package is not installed, or does not run here."""
+        attend = load_attention(attention, device)
 
         def spatial(block: nn.Module, tokens: Tensor, constant: Tensor) -> Tensor:
             return spatial_block(block, tokens, constant, attend=attend)
@@ -261,7 +273,7 @@ def _add_feed_forward(norm: nn.LayerNorm, feed_forward: Any, tokens: Tensor) -> 
     value_weight, gate_weight = into.weight.split(width)
     value_bias, gate_bias = into.bias.split(width)
     rows = tokens.flatten(0, 1)
-    at_once = _CHUNK if rows.device.type == "cpu" else _CHUNK_ON_GPU
+    at_once = _CHUNK if on_cpu(rows) else _CHUNK_ON_GPU
     for start, stop in _chunks(len(rows), max(1, at_once // width)):
         part = rows[start:stop]
         normed = norm(part)

@@ -68,13 +68,13 @@ class SlicedUNet:
     ) -> None:
         """`device` is where slices are computed, by default where the weights are.
 
-        Raises NotAvailableError if the attention's package is not installed.
+        Raises NotAvailableError if the attention's package is not installed, or does not run here.
         """
         self.unet = unet
         self.slices = slices or UNetSlices()
         self.device = device or unet.conv_in.weight.device
         self._weights = weights or Resident()
-        self._blocks = TransformerBlocks(attention, compiled=compiled)
+        self._blocks = TransformerBlocks(attention, self.device, compiled=compiled)
         prepare(unet)
 
     @torch.inference_mode()

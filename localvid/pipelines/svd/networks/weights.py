@@ -158,5 +158,5 @@ def _places(unit: Unit, own: set[nn.Module]) -> Iterator[Place]:
         for tensors in (module._parameters, module._buffers):
             for name, tensor in tensors.items():
                 if tensor is not None:
-                    yield Place(module, name, tensor)
+                    yield Place(module, name)
         yield from _places([child for child in module.children() if child not in own], own)
