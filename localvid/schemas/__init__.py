@@ -15,6 +15,7 @@ from localvid.schemas.base import (
     Seed,
     Sha256,
 )
+from localvid.schemas.batches import Activity, BatchEntry, BatchSummary, EntryState, StageTime
 from localvid.schemas.crops import CropPath, Window, eased
 from localvid.schemas.jobs import FilmOptions, FilmRecord, JobStatus, ModelUse, VideoJob
 from localvid.schemas.models import (
@@ -58,12 +59,16 @@ __all__ = [
     "MAX_STORYBOARD_SHOTS",
     "MAX_WRITTEN_SHOTS",
     "OPEN_CALLS",
+    "Activity",
+    "BatchEntry",
+    "BatchSummary",
     "CallState",
     "Camera",
     "CameraSpeed",
     "Caption",
     "ClipOrder",
     "CropPath",
+    "EntryState",
     "FilmOptions",
     "FilmRecord",
     "Frozen",
@@ -88,6 +93,7 @@ __all__ = [
     "Sha256",
     "Shot",
     "Stage",
+    "StageTime",
     "Storyboard",
     "Transition",
     "TransitionKind",

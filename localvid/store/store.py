@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -23,10 +24,20 @@ from typing import Self
 
 from localvid.errors import InvalidRequestError, JobBusyError, WorkspaceError
 from localvid.files import as_workspace_error, digest, writing
-from localvid.schemas import FilmOptions, JobStatus, PaidCall, Storyboard, VideoJob
+from localvid.schemas import (
+    Activity,
+    BatchSummary,
+    FilmOptions,
+    JobStatus,
+    PaidCall,
+    Storyboard,
+    VideoJob,
+)
+from localvid.store import batches as batch_rows
 from localvid.store import jobs as job_rows
 from localvid.store import owners, paid
 from localvid.store.artifacts import ArtifactFiles
+from localvid.store.batches import BatchRows, NewEntry, Next
 from localvid.store.database import Database
 from localvid.store.filesystems import refuse_network, type_of
 from localvid.store.lease import JobLease
@@ -216,6 +227,45 @@ class Store:
                 lease_expires_at=None,
             )
             return JobStatus.CANCELLED
+
+    # --- batches ---------------------------------------------------------------------------------
+
+    def create_batch(self, source: str, entries: Sequence[NewEntry], nexts: Sequence[Next]) -> BatchRows:
+        """Record a batch of jobs that exist; `nexts` says what comes first for each."""
+        with self._database.write() as connection:
+            batch_id = batch_rows.add(
+                connection, source=job_rows.storable(source, "the file's name"), entries=entries, nexts=nexts
+            )
+        return BatchRows(self._database, batch_id)
+
+    def get_batch(self, name: str) -> BatchRows:
+        """The batch of that id, of an id that begins so, or the latest of the file so named.
+
+        Raises JobNotFoundError.
+        """
+        with self._database.read() as connection:
+            return BatchRows(self._database, batch_rows.resolve(connection, name))
+
+    def list_batches(self, *, limit: int = 20) -> list[BatchSummary]:
+        """The newest first."""
+        with self._database.read() as connection:
+            return batch_rows.page(connection, limit=limit)
+
+    def show_activity(self, activity: Activity) -> None:
+        """Say what this process does now; whoever looks on reads it."""
+        with self._database.write() as connection:
+            batch_rows.show_activity(connection, activity)
+
+    def forget_activity(self) -> None:
+        """This process does nothing more."""
+        with self._database.write() as connection:
+            batch_rows.forget_activity(connection, self.owner)
+
+    def activities(self) -> list[Activity]:
+        """What processes do now; those that died are left out."""
+        with self._database.read() as connection:
+            found = batch_rows.all_activities(connection)
+        return [one for one in found if owners.is_alive(self._temporaries, one.owner)]
 
     # --- work ------------------------------------------------------------------------------------
 
