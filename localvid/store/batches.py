@@ -183,6 +183,41 @@ class BatchRows:
             found = [float(each) for each in connection.execute(query).scalars()]
         return statistics.median(found) if found else None
 
+    # --- for whoever looks on --------------------------------------------------------------------
+
+    def latest_failures(self, *, limit: int) -> list[BatchEntry]:
+        """Films that were set aside, and those that wait for another attempt; the latest first."""
+        failed = or_(
+            batch_jobs.c.state == EntryState.FAILED,
+            and_(batch_jobs.c.state == EntryState.WAITING, batch_jobs.c.error != ""),
+        )
+        query = (
+            select(batch_jobs)
+            .where(batch_jobs.c.batch_id == self.id, failed)
+            .order_by(batch_jobs.c.updated_at.desc(), batch_jobs.c.number.desc())
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [_entry(row) for row in connection.execute(query)]
+
+    def waiting_films(self) -> dict[Stage, int]:
+        """How many films wait for which stage."""
+        query = select(batch_jobs.c.stage, func.count()).where(_waiting(self.id)).group_by(batch_jobs.c.stage)
+        with self._database.read() as connection:
+            return {STAGES[stage]: number for stage, number in connection.execute(query)}
+
+    def seconds_a_film(self, stage: Stage) -> float | None:
+        """What this stage of one film took lately by any model, the median; None: it was never done here."""
+        query = (
+            select(stage_times.c.seconds)
+            .where(stage_times.c.stage == stage)
+            .order_by(stage_times.c.id.desc())
+            .limit(_RECENT)
+        )
+        with self._database.read() as connection:
+            found = [float(each) for each in connection.execute(query).scalars()]
+        return statistics.median(found) if found else None
+
 
 def add(connection: Connection, *, source: str, entries: Sequence[NewEntry], nexts: Sequence[Next]) -> str:
     """Insert a batch of jobs that exist, and what comes next for each; return its id."""
