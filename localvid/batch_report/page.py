@@ -128,8 +128,9 @@ def _failures(films: Sequence[FilmReport], shown: frozenset[int]) -> Iterator[st
     for film in films:
         number = f'<a href="#film-{film.number}">{film.number}</a>' if film.number in shown else film.number
         hint = f'<p class="faint">{_text(film.hint)}</p>' if film.hint else ""
+        why = _text(film.error) or film.state.value
         yield (
-            f'<tr><th scope="row">{number}</th><td class="long">{_text(film.error) or film.state.value}{hint}</td>'
+            f'<tr><th scope="row">{number}</th><td class="long">{why}{hint}</td>'
             f'<td class="long" dir="auto">{_prompt(film, 120)}</td><td>{film.stage.value}</td>'
             f"<td>{film.attempts or ''}</td><td>{film.line}</td></tr>\n"
         )
@@ -144,7 +145,8 @@ def _films_heading(report: BatchReport, shown: frozenset[int]) -> str:
     if len(shown) < report.num_films:
         said = (
             f'<p class="faint">Pictures are shown of {len(shown)} of {report.num_films} films: of the first '
-            f"{ALL_SHOWN // 2} that failed and the first {ALL_SHOWN // 2} others. The rest are listed below.</p>\n"
+            f"{ALL_SHOWN // 2} that failed and the first {ALL_SHOWN // 2} others. "
+            "The rest are listed below.</p>\n"
         )
     return f'<section aria-labelledby="films">\n<h2 id="films">Films</h2>\n{said}<ol class="films">\n'
 
@@ -175,11 +177,7 @@ def _film_facts(film: FilmReport) -> dict[str, str]:
     again = f", tried again from {_time(film.not_before)}" if film.not_before else ""
     tries = f"failed {_count(film.attempts, 'time')}" if film.attempts else ""
     return {
-        "film": ""
-        if not film.output
-        else "gone: " + str(film.output)
-        if not film.video
-        else str(film.output),
+        "film": "" if film.video or not done else f"gone: {_missing(film.missing)}",
         "video": _video(film),
         "stands at": "" if done else f"{film.stage.value}{again}",
         "tries": "" if done else tries,
@@ -215,12 +213,13 @@ def _missing(labels: Sequence[str]) -> str:
 def _rest(films: Sequence[FilmReport], folder: Path) -> Iterator[str]:
     yield _table_head("others", "The other films", ("film", "state", "prompt", "video", "work", "notes"))
     for film in films:
-        link = _link(film, folder) if film.video else ""
-        video = f"{_video(film)} {link}" if film.video else ""
+        gone = f"gone: {_text(_missing(film.missing))}" if film.state is EntryState.DONE else ""
+        video = f"{_video(film)} {_link(film, folder)}" if film.video else gone
+        notes = _text("; ".join(film.notices), 200)
         yield (
             f'<tr><th scope="row">{film.number}</th><td>{_state(film)}</td>'
             f'<td class="long" dir="auto">{_prompt(film, 80)}</td><td class="long">{video}</td>'
-            f'<td>{_clock(film.seconds)}</td><td class="long">{_text("; ".join(film.notices), 200)}</td></tr>\n'
+            f'<td>{_clock(film.seconds)}</td><td class="long">{notes}</td></tr>\n'
         )
     yield "</tbody>\n</table></div>\n</section>\n"
 
@@ -240,9 +239,9 @@ def _table_head(name: str, title: str, columns: Sequence[str]) -> str:
 
 def _facts(facts: dict[str, str], *, links: dict[str, str] | None = None) -> str:
     rows = "".join(
-        f"<div><dt>{name}</dt><dd>{(links or {}).get(name) or _text(value)}</dd></div>"
+        f"<div><dt>{name}</dt><dd>{link or _text(value)}</dd></div>"
         for name, value in facts.items()
-        if value
+        if (link := (links or {}).get(name)) or value
     )
     return f"<dl>{rows}</dl>"
 

@@ -1,4 +1,4 @@
-"""Small pictures of a film for the report: frames of one that is done, keyframes or clips of one that is not."""
+"""Small pictures of a film for the report: its frames, or what is made of it so far."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _of_film(film: FilmReport) -> Iterator[tuple[Image.Image, str]]:
 
 
 def _of_steps(film: FilmReport, store: Store) -> Iterator[tuple[Image.Image, str]]:
-    """Of each shot the clip where it is made, else the keyframe; the plan lists a keyframe before its clip."""
+    """The clips that are made, each by its first frame; where there is none, the keyframes."""
     made = [step for step in store.steps_of(film.job_id) if step.done]
     for kind in ("clip", "keyframe"):
         paths = [path for step in made if step.kind == kind and (path := store.find(step.key))]

@@ -1,4 +1,4 @@
-"""How the report looks: light and dark, on a phone, on paper. Colour never says alone what a word does not."""
+"""How the report looks: light and dark, on a phone, on paper. No colour says what no word does."""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d1d22; --faint: #5f5f69; --ground: #faf9f6; --card: #fff;
