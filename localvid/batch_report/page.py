@@ -20,7 +20,7 @@ from localvid.schemas import EntryState, clean_prompt, usd
 
 ALL_SHOWN = 200
 """Up to so many films all are shown with pictures; of more, half as many of those that failed and half as
-many of the others. The rest are rows of a table."""
+many of the others. The rest are rows of tables."""
 _PROMPT_CHARACTERS = 300
 _PATH_CHARACTERS = 120
 _MOST_MISSING = 6
@@ -42,7 +42,7 @@ def page_of(
             if film.number in shown:
                 yield _card(film, stills(film), folder)
         yield "</ol>\n</section>\n"
-    rest = [film for film in report.films if film.number not in shown]
+    rest = [film for film in report.films if film.number not in shown and film.state not in _BAD]
     if rest:
         yield from _rest(rest, folder)
     yield (
@@ -146,7 +146,7 @@ def _films_heading(report: BatchReport, shown: frozenset[int]) -> str:
         said = (
             f'<p class="faint">Pictures are shown of {len(shown)} of {report.num_films} films: of the first '
             f"{ALL_SHOWN // 2} that failed and the first {ALL_SHOWN // 2} others. "
-            "The rest are listed below.</p>\n"
+            "The rest are rows of the tables.</p>\n"
         )
     return f'<section aria-labelledby="films">\n<h2 id="films">Films</h2>\n{said}<ol class="films">\n'
 
@@ -215,7 +215,7 @@ def _rest(films: Sequence[FilmReport], folder: Path) -> Iterator[str]:
     for film in films:
         gone = f"gone: {_text(_missing(film.missing))}" if film.state is EntryState.DONE else ""
         video = f"{_video(film)} {_link(film, folder)}" if film.video else gone
-        notes = _text("; ".join(film.notices), 200)
+        notes = _text("; ".join(filter(None, (film.error, *film.notices))), 200)
         yield (
             f'<tr><th scope="row">{film.number}</th><td>{_state(film)}</td>'
             f'<td class="long" dir="auto">{_prompt(film, 80)}</td><td class="long">{video}</td>'

@@ -248,7 +248,8 @@ def test_of_many_films_some_have_pictures_and_all_are_there(
         "film-6",
     ]
     assert "Pictures are shown of 4 of 9 films" in shown.words
-    assert all(f"film about {number}" in shown.words for number in range(9))
+    times = [shown.words.count(f"film about {number}") for number in range(9)]
+    assert times == [1, 2, 1, 1, 1, 2, 1, 1, 1]  # failed ones with pictures are in two places
     assert len(report.films) == 9
 
 
