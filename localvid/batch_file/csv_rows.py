@@ -37,6 +37,7 @@ def read_table(text: str, found: Found) -> None:
             names = [column_name(cell) for cell in cells]
             if not _are_names(names, line, found):
                 return
+            found.columns = {name: line for name in names if name}
         else:
             _row(names, cells, line, found)
 
@@ -55,8 +56,8 @@ def _are_names(names: list[str], line: int, found: Found) -> bool:
         found.mistake(line, "the first line names the columns, and one of them is prompt or storyboard")
         return False
     for index, name in enumerate(names):
-        if name in names[:index]:
-            found.mistake(line, "two columns have this name" if name else "two columns have no name", field=name)
+        if name and name in names[:index]:
+            found.mistake(line, "two columns have this name", field=name)
     return True
 
 
@@ -73,7 +74,5 @@ def _row(names: list[str], cells: list[str], line: int, found: Found) -> None:
     def line_of(_: Place) -> int:
         return line
 
-    values: dict[str, object] = {
-        name: cell for name, cell in zip(names, cells, strict=False) if cell.strip()
-    }
+    values: dict[str, object] = {name: cell for name, cell in zip(names, cells, strict=False) if cell.strip()}
     found.row(line, values, line_of, is_text=True)

@@ -36,6 +36,8 @@ class Found:
     def __init__(self, source: str) -> None:
         self.rows: list[RawRow] = []
         self.defaults: RawRow | None = None
+        self.columns: dict[str, int] = {}
+        """Of a table: name → the line that names it."""
         self.mistakes: list[Mistake] = []
         self._source = clean_prompt(source)[:_MOST_OF_A_SOURCE]
         self._number = 0
@@ -56,14 +58,19 @@ class Found:
         if isinstance(value, dict):
             self.rows.append(RawRow(line, number, value, line_of, is_text))
         else:
-            self.mistake(line, f'a row has fields, such as {{"prompt": "A forest at dawn"}}, and this is {_kind(value)}')
+            self.mistake(
+                line,
+                f'a row has fields, such as {{"prompt": "A forest at dawn"}}, and this is {_kind(value)}',
+            )
 
     def default_row(self, line: int, value: object, line_of: Callable[[Place], int]) -> None:
         """Note the file's own defaults, or that they are none."""
         if isinstance(value, dict):
             self.defaults = RawRow(line, 0, value, line_of, is_text=False)
         elif value is not None:
-            self.mistake(line, f"they are fields, such as fps: 12, and this is {_kind(value)}", field="defaults")
+            self.mistake(
+                line, f"they are fields, such as fps: 12, and this is {_kind(value)}", field="defaults"
+            )
 
     def mistake(self, line: int, message: str, *, field: str = "", column: int | None = None) -> None:
         said = clean_prompt(field)[:_MOST_OF_A_FIELD]

@@ -47,8 +47,8 @@ def read_lines(text: str, found: Found) -> None:
 
 
 def read_document(text: str, found: Found) -> None:
-    """A list of rows, or an object with `jobs` and, if wanted, `defaults`. Nothing is read of a text that is
-    not JSON as a whole."""
+    """A list of rows, or an object with `jobs` and, if wanted, `defaults`. What is no JSON ends the
+    reading."""
     scanner = _Scanner()
     reached = [0, 1]  # a place and its line, so that each line feed is counted once
 
@@ -98,8 +98,6 @@ def read_document(text: str, found: Found) -> None:
             return
         _check_end(text, end)
     except json.JSONDecodeError as error:
-        found.rows.clear()
-        found.mistakes.clear()
         hint = ""
         if error.msg == "Extra data" and text[error.pos : error.pos + 1] == "{":
             hint = "; a file with an object a line is named .jsonl"
@@ -210,7 +208,11 @@ def _line_of(text: str, start: int, line: int, place: Place) -> int:
         reached: list[tuple[int, int]] = []
 
         def visit(
-            key: str | int, key_start: int, value_start: int, part: str | int = part, reached: list[tuple[int, int]] = reached
+            key: str | int,
+            key_start: int,
+            value_start: int,
+            part: str | int = part,
+            reached: list[tuple[int, int]] = reached,
         ) -> int:
             if key == part:
                 reached.append((key_start, value_start))

@@ -43,7 +43,10 @@ def says_something(prompt: str) -> bool:
 def explain(error: Any) -> str:
     """A pydantic ValidationError as one line: `shots.0.energy: Input should be ≤ 1; …`, three at most."""
     found = reasons(error)
-    parts = [f"{place}: {message}" if place else message for place, message in ((dotted(at), why) for at, why in found[:3])]
+    parts = [
+        f"{place}: {message}" if place else message
+        for place, message in ((dotted(at), why) for at, why in found[:3])
+    ]
     more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
     return "; ".join(parts) + more
 
@@ -57,9 +60,7 @@ def reasons(error: Any) -> list[tuple[Place, str]]:
     return [
         (
             item["loc"],
-            "unknown key"
-            if item["type"] == "extra_forbidden"
-            else item["msg"].removeprefix("Value error, "),
+            "unknown key" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, "),
         )
         for item in errors
     ]
