@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from localvid.batch_file.names import why_no_word
 from localvid.errors import InvalidStoryboardError
 from localvid.files import expanded, open_file
 from localvid.schemas import Place, Storyboard, clean_prompt, reasons
@@ -37,8 +38,8 @@ class Boards:
 
         Raises ValueError, with the reason, for what cannot be the name of one.
         """
-        if "\0" in name or not name.strip() or not name.isascii() and _is_broken(name):
-            raise ValueError("it is no path")
+        if reason := why_no_word(name):
+            raise ValueError(reason)
         path = (self._folder / expanded(Path(name))).absolute()
         if path.suffix.lower() not in _SUFFIXES:
             raise ValueError(f"a storyboard file ends in one of {', '.join(_SUFFIXES)}")
@@ -53,6 +54,15 @@ class Boards:
             return path, None
         return path, found
 
+    def is_one(self, prompt: str) -> bool:
+        """Whether a prompt names a storyboard file that is there: whoever gives one took the wrong field."""
+        if not prompt.lower().endswith(_SUFFIXES):
+            return False
+        try:
+            return (self._folder / prompt).is_file()
+        except OSError:  # too long for a name
+            return False
+
     def bad(self) -> list[BadFile]:
         """Every file that could not be used, with the lines of the rows that name it."""
         return [found for found in self._read.values() if isinstance(found, BadFile)]
@@ -66,8 +76,10 @@ def of_object(value: dict[str, object], folder: Path) -> Storyboard | list[tuple
         return with_images_beside(Storyboard.model_validate_json(json.dumps(data), strict=True), folder)
     except ValidationError as error:
         if error.errors(include_url=False)[0]["type"] == "json_invalid":
-            return [((), "it holds half of a character: save the file as UTF-8")]
+            return [((), "it holds half of a character, or is nested too deep")]
         return reasons(error)
+    except RecursionError:
+        return [((), "it is nested too deep")]
 
 
 def _of_file(path: Path, name: str) -> Storyboard:
@@ -82,7 +94,3 @@ def _of_file(path: Path, name: str) -> Storyboard:
     if len(content) > _MAX_BYTES:
         raise InvalidStoryboardError(f"{name} is larger than a storyboard can be ({_MAX_BYTES // 2**20} MiB)")
     return with_images_beside(parse(text, form_of(path.suffix), name=name), path.parent)
-
-
-def _is_broken(name: str) -> bool:
-    return any("\ud800" <= char <= "\udfff" for char in name)

@@ -58,8 +58,8 @@ class Checker:
         self._outputs = outputs
         self._today = today
         self._boards = Boards(folder)
-        self._taken: dict[str, int] = {}
-        """Place of a film → the line of the row that it is made for."""
+        self._taken: dict[str, RawRow] = {}
+        """Place of a film → the row that it is made for."""
         self._defaults = defaults.model_copy(update={"output": None})
         self._seed: int | None = None
         self._max_shots = "max_shots" in defaults.model_fields_set
@@ -131,6 +131,8 @@ class Checker:
         why = ""
         if not says_something(cleaned):
             why = "it says nothing that can be seen" if cleaned else "it is empty"
+        elif self._boards.is_one(cleaned):
+            why = "it is a file, and words are wanted; storyboard takes files"
         elif len(cleaned) > MAX_PROMPT_CHARACTERS:
             why = f"it has {len(cleaned):,} characters; at most {MAX_PROMPT_CHARACTERS:,} are read"
         if why:
@@ -165,12 +167,12 @@ class Checker:
         seed: int | None,
         problems: list[tuple[Place, str]],
     ) -> Path | None:
-        """Where the film goes. Of a row whose words are bad no name can be made, and none is missed."""
+        """Where the film goes. Of a row with a mistake no name is made, and none is missed."""
         named = row.values.get("output")
         if named is not None and (not isinstance(named, str) or not named.strip()):
             problems.append((("output",), "it is the path of a film, as text"))
             return None
-        if named is None and (words is None or self._outputs.folder is None):
+        if named is None and (problems or words is None or self._outputs.folder is None):
             return None
         if named is None and "seed" in self._pattern.fields and seed is None:
             problems.append((("seed",), "the name pattern asks for it: give the row one"))
@@ -183,10 +185,11 @@ class Checker:
         except ValueError as error:
             problems.append((("output",), str(error)))
             return None
-        first = self._taken.setdefault(key, row.line)
-        if first != row.line:
+        first = self._taken.setdefault(key, row)
+        if first is not row:
             other = "" if named else "; {number} in the name pattern tells them apart"
-            problems.append((("output",), f"{path.name} is the film of line {first} already{other}"))
+            place = f"line {first.line}" if first.line != row.line else f"row {first.number}"
+            problems.append((("output",), f"{path.name} is the film of {place} already{other}"))
         return path
 
     def _name(self, row: RawRow, words: _Words | None, options: FilmOptions, seed: int | None) -> str:

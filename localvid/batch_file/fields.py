@@ -12,6 +12,7 @@ from typing import NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from localvid.batch_file.found import RawRow
+from localvid.batch_file.names import why_no_word
 from localvid.files import expanded
 from localvid.schemas import FilmOptions, Place, Seed, dotted, reasons, seconds_of
 
@@ -31,7 +32,7 @@ OF_THE_BATCH = ("workspace", "device", "dry_run", "json", "quiet")
 """Options of `generate` that no row can have for itself."""
 
 _SEED: TypeAdapter[int] = TypeAdapter(Seed)
-_HALF = "it holds half of a character: save the file as UTF-8"
+_TOO_DEEP = "it is nested too deep"
 
 
 class Given(NamedTuple):
@@ -75,6 +76,8 @@ def checked(row: RawRow, *, folder: Path, without: Iterable[str] = ()) -> Given:
         elif name not in FIELDS:
             if not (row.is_text and name):  # an unknown column is said once, of its name
                 problems.append(((name,), unknown(name) if name else "it has no column name above it"))
+        elif isinstance(value, str) and name in OPTIONS and (why := why_no_word(value)):
+            problems.append(((name,), why))
         elif value is not None and name not in (*WORDS, "output"):
             values[name] = value.strip() if isinstance(value, str) else value
     seed = _checked_seed(values.pop("seed", None), row, problems)
@@ -94,11 +97,11 @@ def _checked_seed(value: object, row: RawRow, problems: list[tuple[Place, str]])
 def _checked_options(
     values: dict[str, object], row: RawRow, folder: Path, problems: list[tuple[Place, str]]
 ) -> dict[str, object]:
-    length = values.get("duration")
-    if isinstance(length, str) and (values.pop("duration"), seconds := seconds_of(length))[1] is not None:
-        values["duration"] = seconds
-    elif isinstance(length, str):
-        problems.append((("duration",), f"{length[:40]!r} is no length; write it as 20s, 1m30s or 90"))
+    if isinstance(length := values.get("duration"), str):
+        values["duration"] = seconds_of(length)
+        if values["duration"] is None:
+            del values["duration"]
+            problems.append((("duration",), f"{length[:40]!r} is no length; write it as 20s, 1m30s or 90"))
     asked = {OPTIONS[name]: value for name, value in values.items()}
     if not asked:
         return {}
@@ -111,7 +114,10 @@ def _checked_options(
             if place:
                 problems.append(((named.get(str(place[0]), place[0]), *place[1:]), why))
             else:
-                problems.append(((), _HALF))
+                problems.append(((), _TOO_DEEP))
+        return {}
+    except RecursionError:
+        problems.append(((), _TOO_DEEP))
         return {}
     found = {name: getattr(options, name) for name in asked}
     if isinstance(image := found.get("reference_image"), Path):

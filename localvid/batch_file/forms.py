@@ -20,7 +20,7 @@ class Form(StrEnum):
 
 
 def form_of(suffix: str, text: str) -> Form:
-    """The form that the suffix names; where it names none, as on the standard input, what the text begins like.
+    """The form that the suffix names; where it names none, as on the standard input, how the text begins.
 
     A bracket begins JSON. A brace begins JSON lines, unless its line is not whole or holds `jobs`: then JSON.
     A line of column names with `prompt` or `storyboard` among them begins CSV. A dash, a comment, `---`,

@@ -1,6 +1,6 @@
 """JSON and JSON lines → rows with their lines.
 
-The document is walked by hand as far as its rows, so that each has its place in the text; each row is read at once.
+A document is walked by hand as far as its rows, so that each has its place; a row is read at once.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import partial
-from json.decoder import scanstring
 from typing import Any
 
 from localvid.batch_file.found import Found
@@ -16,6 +15,7 @@ from localvid.schemas import Place, clean_prompt
 
 _SPACE = " \t\r\n"
 _MAX_DIGITS = 400
+_KEYS = json.JSONDecoder()
 _MOST_OF_A_KEY = 40
 
 _Visit = Callable[[str | int, int, int], int]
@@ -169,7 +169,7 @@ def _walk(text: str, start: int, visit: _Visit) -> int:
         if is_object:
             if text[at : at + 1] != '"':
                 raise json.JSONDecodeError("Expecting property name enclosed in double quotes", text, at)
-            key, at = scanstring(text, at + 1, True)
+            key, at = _KEYS.raw_decode(text, at)
             at = _skip(text, at)
             if text[at : at + 1] != ":":
                 raise json.JSONDecodeError("Expecting ':' delimiter", text, at)

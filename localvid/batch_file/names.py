@@ -98,7 +98,7 @@ class NamePattern:
     def _check_folders(self, pattern: str) -> None:
         """Of the pattern with every field filled in by what is harmless."""
         filled = "".join(literal + ("x" if field is not None else "") for literal, field, _, _ in self._parts)
-        if _FORBIDDEN.search(filled) or not _can_be_seen(filled):
+        if _FORBIDDEN.search(filled) or why_no_word(filled):
             raise self._refused('holds one of < > : " | ? * \\ or what cannot be seen')
         for part in filled.split("/"):
             if not part:
@@ -122,8 +122,8 @@ class OutputFolder:
     def placed(self, name: Path) -> Path:
         """The absolute path of a film. Raises ValueError, with the reason, for what is no name of a film and
         for what lies outside the folder, also by way of a link that is there now."""
-        if not _can_be_seen(str(name)):
-            raise ValueError("it holds a control character, or half of one")
+        if reason := why_no_word(str(name)):
+            raise ValueError(reason)
         base = self.folder or Path.cwd()
         path = Path(os.path.normpath(base / expanded(name)))
         if path.suffix.lower() not in FILM_SUFFIXES:
@@ -149,8 +149,13 @@ class OutputFolder:
         return self._real[folder]
 
 
-def _can_be_seen(name: str) -> bool:
-    return not any(unicodedata.category(char) in ("Cc", "Cs") for char in name)
+def why_no_word(text: str) -> str:
+    """Why a text is neither a name nor a path; empty where it can be one."""
+    if not text.strip():
+        return "it is empty"
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
+        return "it holds a control character, or half of a character"
+    return ""
 
 
 def _unreserved(part: str) -> str:

@@ -60,7 +60,7 @@ def _rows(rows: nodes.Sequence, found: Found) -> None:
 
 
 def _line_of(node: nodes.Node, place: Place) -> int:
-    """The line of the key at a place, or of the item; of the nearest one around it where that is not there."""
+    """The line of the key at a place, or of the item; of the nearest one around it where there is none."""
     line = node.line
     for part in place:
         if isinstance(node, nodes.Mapping) and isinstance(part, str) and (entry := node.entry(part)):

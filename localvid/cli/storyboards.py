@@ -146,8 +146,8 @@ def _is_file(path: Path) -> bool:
 def _of_film(film: Path) -> FoundStoryboard:
     from pydantic import ValidationError
 
-    from localvid.media.metadata import read_record
     from localvid.files import expanded
+    from localvid.media.metadata import read_record
     from localvid.schemas import FilmRecord, explain
     from localvid.storyboard_file import with_images_beside
 
