@@ -10,9 +10,10 @@ of processes share it without a broker, and anybody can look on.
 
 from __future__ import annotations
 
+from localvid.batch.crew import Crew
 from localvid.batch.plan import BatchPlan, plan_batch
 from localvid.batch.run import begin_batch
 from localvid.batch.terms import BatchTerms
 from localvid.batch.worker import Worker
 
-__all__ = ["BatchPlan", "BatchTerms", "Worker", "begin_batch", "plan_batch"]
+__all__ = ["BatchPlan", "BatchTerms", "Crew", "Worker", "begin_batch", "plan_batch"]

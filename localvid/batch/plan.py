@@ -136,7 +136,7 @@ class _Total:
         for request in sampled if gpus else ():
             info = registry.get_model(request.model_id, settings, ModelKind.VIDEO)
             if not info.manifest.is_remote:
-                needed.append(_planned_bytes(self._orchestrator, request, gpus[0].memory_bytes))
+                needed.append(_planned_bytes(self._orchestrator, request, round(gpus[0].memory_gib * 2**30)))
         return max(needed, default=None)
 
 
