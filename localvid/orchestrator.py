@@ -333,9 +333,11 @@ class VideoOrchestrator:
         *,
         models: ModelSlot,
         on_progress: OnProgress = ignore_progress,
+        on_notice: Callable[[str], None] | None = None,
         stopped: threading.Event | None = None,
     ) -> FilmRun:
-        """The stages of a job that this process holds, not begun; `stopped` stands in for `stop`."""
+        """The stages of a job that this process holds, not begun; `stopped` stands in for `stop`, and
+        `on_notice` for the orchestrator's own."""
         job = lease.job
         return FilmRun(
             self._allowed(job.options),
@@ -346,7 +348,7 @@ class VideoOrchestrator:
                 storyboard, job.options, job.prompt, sent=sent
             ),
             on_progress=on_progress,
-            on_notice=self._notice,
+            on_notice=on_notice or self._notice,
             stopped=stopped or self._stopped,
         )
 
