@@ -49,6 +49,7 @@ class Crew:
         self._devices = devices
         self._on_notice = on_notice
         self._processes: dict[int, subprocess.Popen[str]] = {}
+        self._listeners: list[threading.Thread] = []
         self._stopping = threading.Event()
 
     @property
@@ -72,12 +73,13 @@ class Crew:
                 self._start(seat)
             while self._processes:
                 if self._stopping.wait(_LOOK_SECONDS):
-                    self._close()
+                    self._close_inputs()
                 for seat, process in list(self._processes.items()):
                     code = process.poll()
                     if code is None:
                         continue
                     del self._processes[seat]
+                    _close_input(process)
                     if code == 0 or self._stopping.is_set():
                         continue
                     latest = self._batch.summary().updated_at
@@ -91,9 +93,11 @@ class Crew:
                     self._on_notice(f"a worker ended with code {code}; another takes its place")
                     self._start(seat)
         finally:
-            self._close()
+            self._close_inputs()
             for process in self._processes.values():
                 process.wait()
+            for listener in self._listeners:
+                listener.join()
 
     def _start(self, seat: int) -> None:
         device = self._devices[seat]
@@ -118,7 +122,9 @@ class Crew:
             process.stdin.write(orders.model_dump_json() + "\n")
             process.stdin.flush()
         self._processes[seat] = process
-        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+        listener = threading.Thread(target=self._listen, args=(process,), daemon=True)
+        listener.start()
+        self._listeners.append(listener)
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -126,8 +132,13 @@ class Crew:
             for line in lines:
                 self._on_notice(line.rstrip())
 
-    def _close(self) -> None:
+    def _close_inputs(self) -> None:
         for process in self._processes.values():
-            assert process.stdin is not None
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
+            _close_input(process)
+
+
+def _close_input(process: subprocess.Popen[str]) -> None:
+    """By which a worker ends at its next safe point; idempotent."""
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
