@@ -63,6 +63,8 @@ class Worker:
         self._pace = Pace(batch)
         self._stopped = threading.Event()
         self._models_are_done = threading.Event()
+        self._news = threading.Event()
+        """A film was joined, or the work is to stop: there may be nothing left."""
         self._models = ModelSlot(orchestrator.settings)
         self._too_long: set[str] = set()
         """Jobs whose clips would not be done in time."""
@@ -78,7 +80,11 @@ class Worker:
     def stop(self) -> None:
         """End at the next safe point; what is finished is kept."""
         self.was_stopped = True
+        self._end()
+
+    def _end(self) -> None:
         self._stopped.set()
+        self._news.set()
 
     def run(self) -> None:
         """Work until nothing is left. What is no LocalvidError, and no film's, passes."""
@@ -91,7 +97,8 @@ class Worker:
                     if not self._work_once(_MODELS_STAGES, self._models):
                         if self._is_over():
                             break
-                        self._stopped.wait(_LOOK_SECONDS)
+                        self._news.wait(_LOOK_SECONDS)
+                        self._news.clear()
                         self._store.settle_orphans()  # films of a process that died are free again
         except BaseException:
             self._stopped.set()
@@ -152,7 +159,7 @@ class Worker:
         if self._terms.until is None:
             return None
         left = max(0.0, (self._terms.until - datetime.now(UTC)).total_seconds())
-        alarm = threading.Timer(left, self._stopped.set)
+        alarm = threading.Timer(left, self._end)
         alarm.daemon = True
         alarm.start()
         return alarm
@@ -220,7 +227,7 @@ class Worker:
         lease.fail(error.message, error.hint)
         self._set_aside(due, watch, EntryState.FAILED, error, attempts=attempts)
         if self._terms.fail_fast:
-            self._stopped.set()
+            self._end()
 
     def _models_may_be_broken(self, due: Due) -> None:
         """A model that failed is opened anew for the next film."""
@@ -257,6 +264,7 @@ class Worker:
         try:
             while not self._stopped.is_set():
                 if self._work_once((Stage.JOIN,), nothing):
+                    self._news.set()
                     continue
                 if self._models_are_done.wait(_LOOK_SECONDS / 5):
                     while not self._stopped.is_set() and self._work_once((Stage.JOIN,), nothing):
@@ -264,6 +272,7 @@ class Worker:
                     return
         except BaseException as error:
             self._broken = error
+            self._news.set()
 
     def say(self, due: Due, job_id: str, progress: Progress) -> None:
         """Tell whoever looks on what is done now."""
