@@ -215,4 +215,4 @@ def _also(lines: list[int]) -> str:
         return ""
     shown = ", ".join(map(str, lines[:_MOST_LINES]))
     more = f" and {len(lines) - _MOST_LINES} more" if len(lines) > _MOST_LINES else ""
-    return f" (so of line {shown}{more})"
+    return f" (also named on line{'s' if len(lines) > 1 else ''} {shown}{more})"
