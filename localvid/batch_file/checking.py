@@ -17,6 +17,7 @@ from localvid.schemas import (
     Place,
     Storyboard,
     clean_prompt,
+    dotted,
     says_something,
 )
 
@@ -205,7 +206,7 @@ class Checker:
 
     def _note(self, row: RawRow, problems: list[tuple[Place, str]], *, within: str = "") -> None:
         for place, why in problems:
-            field = ".".join(filter(None, (within, fields.field_of(place))))
+            field = ".".join(filter(None, (within, dotted(place))))
             self._found.mistake(row.line_of(place), why, field=field)
 
 

@@ -43,7 +43,7 @@ def check(content: bytes, pattern: str) -> None:
 
 
 @given(st.lists(ROWS, max_size=4), PATTERNS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_rows_of_anything(rows: list[dict[str, object]], pattern: str) -> None:
     check("\n".join(map(json.dumps, rows)).encode(), pattern)
     check(json.dumps({"jobs": rows}, indent=1).encode(), pattern)
