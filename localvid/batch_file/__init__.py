@@ -1,4 +1,4 @@
-"""Batch files (JSON lines, JSON, YAML, CSV) → a film for each row, and every mistake with its line.
+"""Batch files (JSON lines, JSON, YAML, CSV) → a film to make for each row, and every mistake with its line.
 
 It starts nothing and asks for no model: whether a model is there and takes what a row asks for is found out
 when the batch is planned.

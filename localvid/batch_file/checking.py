@@ -17,6 +17,7 @@ from localvid.schemas import (
     Place,
     Storyboard,
     clean_prompt,
+    dotted,
     says_something,
 )
 
@@ -205,7 +206,7 @@ class Checker:
 
     def _note(self, row: RawRow, problems: list[tuple[Place, str]], *, within: str = "") -> None:
         for place, why in problems:
-            field = ".".join(filter(None, (within, fields.field_of(place))))
+            field = ".".join(filter(None, (within, dotted(place))))
             self._found.mistake(row.line_of(place), why, field=field)
 
 
@@ -215,4 +216,4 @@ def _also(lines: list[int]) -> str:
         return ""
     shown = ", ".join(map(str, lines[:_MOST_LINES]))
     more = f" and {len(lines) - _MOST_LINES} more" if len(lines) > _MOST_LINES else ""
-    return f" (so of line {shown}{more})"
+    return f" (also named on line{'s' if len(lines) > 1 else ''} {shown}{more})"

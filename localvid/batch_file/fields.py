@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from localvid.batch_file.found import RawRow
 from localvid.batch_file.names import why_no_word
 from localvid.files import expanded
-from localvid.schemas import FilmOptions, Place, Seed, dotted, reasons, seconds_of
+from localvid.schemas import FilmOptions, Place, Seed, reasons, seconds_of
 
 WORDS = ("prompt", "storyboard")
 """What a film is made from: one of them."""
@@ -133,8 +133,3 @@ def overlaid(defaults: FilmOptions, given: dict[str, object]) -> FilmOptions:
         if name in given and other not in given:
             changes[other] = None
     return defaults.model_copy(update=changes)
-
-
-def field_of(place: Place) -> str:
-    """A place in a row as errors write it."""
-    return dotted(place)

@@ -49,62 +49,73 @@ def read_lines(text: str, found: Found) -> None:
 def read_document(text: str, found: Found) -> None:
     """A list of rows, or an object with `jobs` and, if wanted, `defaults`. What is no JSON ends the
     reading."""
-    scanner = _Scanner()
-    reached = [0, 1]  # a place and its line, so that each line feed is counted once
-
-    def line_at(place: int) -> int:
-        reached[1] += text.count("\n", reached[0], place)
-        reached[0] = place
-        return reached[1]
-
-    def row(_: str | int, __: int, start: int) -> int:
-        value, end = scanner.value(text, start)
-        line = line_at(start)
-        if _said_odd(scanner, line, found):
-            found.next_row(line)
-        else:
-            found.row(line, value, partial(_line_of, text, start, line))
-        return end
-
-    keys: set[str | int] = set()
-
-    def member(key: str | int, key_start: int, start: int) -> int:
-        line = line_at(key_start)
-        if key in keys:
-            found.mistake(line, "this key stands there twice", field=str(key))
-        keys.add(key)
-        if key == "jobs" and text[start] == "[":
-            return _walk(text, start, row)
-        value, end = scanner.value(text, start)
-        if _said_odd(scanner, line, found):
-            return end
-        if key == "defaults":
-            found.default_row(line, value, partial(_line_of, text, start, line_at(start)))
-        elif key == "jobs":
-            found.mistake(line, "it is a list of rows", field="jobs")
-        else:
-            found.mistake(line, "unknown key; there are jobs and defaults", field=str(key))
-        return end
-
+    document = _Document(text, found)
+    start = _skip(text, 0)
     try:
-        start = _skip(text, 0)
-        if text[start : start + 1] == "[":
-            end = _walk(text, start, row)
-        elif text[start : start + 1] == "{":
-            end = _walk(text, start, member)
-        else:
-            _, end = scanner.value(text, start)
-            found.mistake(line_at(start), "a batch is a list of rows, or an object with jobs")
-            return
+        match text[start : start + 1]:
+            case "[":
+                end = _walk(text, start, document.row)
+            case "{":
+                end = _walk(text, start, document.member)
+                document.check_keys()
+            case _:
+                _, end = document.scanner.value(text, start)
+                found.mistake(document.line_at(start), "a batch is a list of rows, or an object with jobs")
         _check_end(text, end)
     except json.JSONDecodeError as error:
-        hint = ""
-        if error.msg == "Extra data" and text[error.pos : error.pos + 1] == "{":
-            hint = "; a file with an object a line is named .jsonl"
+        is_lines = error.msg == "Extra data" and text[error.pos : error.pos + 1] == "{"
+        hint = "; a file with an object a line is named .jsonl" if is_lines else ""
         found.mistake(error.lineno, f"not JSON: {error.msg}{hint}", column=error.colno)
-        return
-    if keys and "jobs" not in keys:
-        found.mistake(1, "an object without jobs: they are a list of rows")
+
+
+class _Document:
+    """What is visited on the walk through a document, which goes from its beginning to its end."""
+
+    def __init__(self, text: str, found: Found) -> None:
+        self.scanner = _Scanner()
+        self._text = text
+        self._found = found
+        self._keys: set[str | int] = set()
+        self._reached = 0
+        self._line = 1
+
+    def line_at(self, place: int) -> int:
+        """The line of a place, none before the last one asked for: each line feed is counted once."""
+        self._line += self._text.count("\n", self._reached, place)
+        self._reached = place
+        return self._line
+
+    def row(self, _index: str | int, _start: int, start: int) -> int:
+        value, end = self.scanner.value(self._text, start)
+        line = self.line_at(start)
+        if _said_odd(self.scanner, line, self._found):
+            self._found.next_row(line)
+        else:
+            self._found.row(line, value, partial(_line_of, self._text, start, line))
+        return end
+
+    def member(self, key: str | int, key_start: int, start: int) -> int:
+        line = self.line_at(key_start)
+        if key in self._keys:
+            self._found.mistake(line, "this key stands there twice", field=str(key))
+        self._keys.add(key)
+        if key == "jobs" and self._text[start] == "[":
+            return _walk(self._text, start, self.row)
+        value, end = self.scanner.value(self._text, start)
+        if _said_odd(self.scanner, line, self._found):
+            return end
+        if key == "defaults":
+            begin = self.line_at(start)
+            self._found.default_row(line, value, partial(_line_of, self._text, start, begin))
+        elif key == "jobs":
+            self._found.mistake(line, "it is a list of rows", field="jobs")
+        else:
+            self._found.mistake(line, "unknown key; there are jobs and defaults", field=str(key))
+        return end
+
+    def check_keys(self) -> None:
+        if "jobs" not in self._keys:
+            self._found.mistake(1, "an object without jobs: they are a list of rows")
 
 
 class _Scanner:
@@ -200,26 +211,25 @@ def _check_end(text: str, end: int) -> None:
 def _line_of(text: str, start: int, line: int, place: Place) -> int:
     """The line of a place within the value that begins at `start`, on `line`; of the nearest one around it
     where that is not there."""
-    scanner = _Scanner()
-    at, nearest = start, start
+    nearest = at = start
     for part in place:
-        if text[at] not in "{[":
+        member = _member(text, at, part)
+        if member is None:
             break
-        reached: list[tuple[int, int]] = []
-
-        def visit(
-            key: str | int,
-            key_start: int,
-            value_start: int,
-            part: str | int = part,
-            reached: list[tuple[int, int]] = reached,
-        ) -> int:
-            if key == part:
-                reached.append((key_start, value_start))
-            return scanner.value(text, value_start)[1]
-
-        _walk(text, at, visit)
-        if not reached:
-            break
-        nearest, at = reached[0]
+        nearest, at = member
     return line + text.count("\n", start, nearest)
+
+
+def _member(text: str, start: int, wanted: str | int) -> tuple[int, int] | None:
+    """Where a member of the value that begins there begins, and where its own value does."""
+    scanner = _Scanner()
+    reached: list[tuple[int, int]] = []
+
+    def visit(key: str | int, key_start: int, value_start: int) -> int:
+        if key == wanted:
+            reached.append((key_start, value_start))
+        return scanner.value(text, value_start)[1]
+
+    if text[start] in "{[":
+        _walk(text, start, visit)
+    return reached[0] if reached else None

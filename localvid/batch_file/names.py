@@ -34,6 +34,8 @@ _MAX_PART_BYTES = 255
 _UNNAMED = "film"
 _FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f]')
 """What a name cannot hold on Windows, or should not hold anywhere."""
+_UNUSABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and halves of characters."""
 _RESERVED = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]", re.IGNORECASE)
 """Devices of Windows, whatever suffix follows."""
 
@@ -46,8 +48,6 @@ def slug(text: str, *, max_characters: int = _MAX_SLUG) -> str:
     if len(words) > max_characters:
         # At the end of a word, unless there is only one.
         words = words[: max_characters + 1].rpartition("-")[0] or words[:max_characters]
-    if _RESERVED.fullmatch(words):
-        words = f"{words}-{_UNNAMED}"
     return words or _UNNAMED
 
 
@@ -153,7 +153,7 @@ def why_no_word(text: str) -> str:
     """Why a text is neither a name nor a path; empty where it can be one."""
     if not text.strip():
         return "it is empty"
-    if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
+    if _UNUSABLE.search(text):
         return "it holds a control character, or half of a character"
     return ""
 
