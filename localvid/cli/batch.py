@@ -42,7 +42,7 @@ def batch(
             help="One film a row: .jsonl, .json, .yaml or .csv; - reads JSON lines from the standard input.",
         ),
     ],
-    flags: FilmFlags,
+    *,
     output_dir: Annotated[
         Path | None,
         file_option("--output-dir", metavar="FOLDER", help="Where the films and the report go."),
@@ -84,6 +84,7 @@ def batch(
             help="Processes that share the batch; if not given, one for each GPU.",
         ),
     ] = None,
+    flags: FilmFlags,
 ) -> None:
     """Make many films, each from a row of a file.
 
