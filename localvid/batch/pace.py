@@ -8,6 +8,9 @@ from localvid.store import BatchRows
 _AHEAD = (Stage.STORYBOARD, Stage.KEYFRAMES, Stage.CLIPS)
 """Joining runs beside the clips of the next film, so it takes no time of its own."""
 
+_USUAL = {Stage.STORYBOARD: 2.0, Stage.KEYFRAMES: 1.0, Stage.CLIPS: 6.0, Stage.JOIN: 0.5}
+"""Seconds of a film in a stage that nothing was measured of: only the bar depends on them."""
+
 
 class Pace:
     """Estimates for one batch. What was never measured here has no estimate, and so has a sum with it."""
@@ -32,6 +35,17 @@ class Pace:
                     continue  # there may be no keyframes to paint
                 total += films * each
         return total / num_workers
+
+    def share_done(self) -> float:
+        """Of the whole batch, 0 to 1, by the time that stages take where that is known."""
+        weights = {stage: self._batch.seconds_a_film(stage) or _USUAL[stage] for stage in Stage}
+        whole, before, total = sum(weights.values()), 0.0, {}
+        for stage in Stage:
+            total[stage], before = before / whole, before + weights[stage]
+        summary = self._batch.summary()
+        done = float(summary.num_jobs - summary.waiting)
+        done += sum(films * total[stage] for (stage, _), (films, _) in self._batch.waiting().items())
+        return done / summary.num_jobs
 
     def seconds_of(self, stage: Stage, model_id: str, units: float) -> float | None:
         """Of one stage of one film; None: never measured."""

@@ -306,6 +306,7 @@ class _Watch:
             self._since = summary.updated_at
             at_work = [one for one in self._store.activities() if one.batch_id == self._batch.id]
             left = self._pace.seconds_left(num_workers=self._num_workers)
+            share = self._pace.share_done()
         except LocalvidError as error:
             self._display.notice(error.message)
             return
@@ -314,8 +315,8 @@ class _Watch:
         words += [f"film {one.number}: {one.message}" for one in at_work]
         if left is not None:
             words.append(f"about {output.clock(left)} left")
-        share = ended / self._total
-        self._display.report(Progress(step=0, num_steps=0, message=", ".join(words), overall=share))
+        report = Progress(step=0, num_steps=0, message=", ".join(words), overall=share)
+        self._display.report(report)
 
     def _tell(self, entry: BatchEntry) -> None:
         if entry.state == "done":
