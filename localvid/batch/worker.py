@@ -168,7 +168,13 @@ class Worker:
 
     def _work(self, due: Due, lease: JobLease, models: ModelSlot) -> None:
         watch = _Watch(due, lease, self)
-        run = self._orchestrator.run_of(lease, models=models, on_progress=watch.listen, stopped=self._stopped)
+        run = self._orchestrator.run_of(
+            lease,
+            models=models,
+            on_progress=watch.listen,
+            on_notice=lambda notice: self._on_notice(f"film {due.entry.number}: {notice}"),
+            stopped=self._stopped,
+        )
         try:
             film = run.advance(due.entry.stage)
             following = None
