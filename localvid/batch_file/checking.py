@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from localvid.batch_file import fields
 from localvid.batch_file.boards import Boards, of_object
-from localvid.batch_file.found import Found, RawRow
+from localvid.batch_file.found import MOST_OF_A_ROW, Found, RawRow
 from localvid.batch_file.names import NamePattern, OutputFolder
 from localvid.batch_file.rows import BatchRow
 from localvid.schemas import (
@@ -205,9 +205,11 @@ class Checker:
         return self._pattern.name(values)
 
     def _note(self, row: RawRow, problems: list[tuple[Place, str]], *, within: str = "") -> None:
-        for place, why in problems:
+        for place, why in problems[:MOST_OF_A_ROW]:
             field = ".".join(filter(None, (within, dotted(place))))
             self._found.mistake(row.line_of(place), why, field=field)
+        if more := len(problems[MOST_OF_A_ROW:]):
+            self._found.mistake(row.line, f"and {more:,} more mistakes in this row")
 
 
 def _also(lines: list[int]) -> str:

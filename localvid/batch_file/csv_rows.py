@@ -9,6 +9,8 @@ from localvid.batch_file.forms import column_name
 from localvid.batch_file.found import Found
 from localvid.schemas import Place
 
+_MOST_COLUMNS = 200
+
 
 def read_table(text: str, found: Found) -> None:
     """Each line below the names is a row; a line feed may stand within quotes. Empty cells were not given,
@@ -51,6 +53,9 @@ def _are_names(names: list[str], line: int, found: Found) -> bool:
     if len(names) == 1 and (mark := next((mark for mark in (";", "\t") if mark in names[0]), None)):
         said = "semicolons" if mark == ";" else "tabs"
         found.mistake(line, f"columns are parted by commas, and these are by {said}")
+        return False
+    if len(names) > _MOST_COLUMNS:
+        found.mistake(line, f"it has {len(names):,} columns; there are not so many fields")
         return False
     if not {"prompt", "storyboard"} & set(names):
         found.mistake(line, "the first line names the columns, and one of them is prompt or storyboard")

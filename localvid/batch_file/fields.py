@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from localvid.batch_file.found import RawRow
+from localvid.batch_file.found import MOST_OF_A_ROW, RawRow
 from localvid.batch_file.names import why_no_word
 from localvid.files import expanded
 from localvid.schemas import FilmOptions, Place, Seed, reasons, seconds_of
@@ -75,7 +75,9 @@ def checked(row: RawRow, *, folder: Path, without: Iterable[str] = ()) -> Given:
             problems.append(((name,), "it is a row's own, and has no place among the defaults"))
         elif name not in FIELDS:
             if not (row.is_text and name):  # an unknown column is said once, of its name
-                problems.append(((name,), unknown(name) if name else "it has no column name above it"))
+                # What is like it is looked for only where it will be shown.
+                why = unknown(name) if len(problems) < MOST_OF_A_ROW else "unknown field"
+                problems.append(((name,), why if name else "it has no column name above it"))
         elif isinstance(value, str) and name in OPTIONS and (why := why_no_word(value)):
             problems.append(((name,), why))
         elif value is not None and name not in (*WORDS, "output"):

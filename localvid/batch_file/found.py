@@ -9,6 +9,8 @@ from localvid.batch_file.rows import Mistake
 from localvid.schemas import Place, clean_prompt
 
 MAX_ROWS = 100_000
+MOST_OF_A_ROW = 30
+"""Mistakes of one row that are listed; the rest are counted."""
 _MOST_OF_A_SOURCE = 200
 _MOST_OF_A_FIELD = 80
 

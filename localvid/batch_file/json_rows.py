@@ -10,10 +10,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from localvid.batch_file.found import Found
+from localvid.batch_file.found import MOST_OF_A_ROW, Found
 from localvid.schemas import Place, clean_prompt
 
 _SPACE = " \t\r\n"
+_MAX_ROW = 2**20
+"""Characters of a row: as many as a storyboard file may have bytes."""
+_TOO_LONG = f"a row has at most {_MAX_ROW:,} characters"
 _MAX_DIGITS = 400
 _KEYS = json.JSONDecoder()
 _MOST_OF_A_KEY = 40
@@ -28,6 +31,10 @@ def read_lines(text: str, found: Found) -> None:
     # By line feeds alone: inside a JSON text other marks of a line's end may stand as they are.
     for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip(_SPACE):
+            continue
+        if len(content) > _MAX_ROW:
+            found.next_row(line)
+            found.mistake(line, _TOO_LONG)
             continue
         if content.strip() in ("[", "{") and not found.rows:
             found.mistake(line, "it is JSON over several lines, not an object a line: name the file .json")
@@ -88,7 +95,10 @@ class _Document:
     def row(self, _index: str | int, _start: int, start: int) -> int:
         value, end = self.scanner.value(self._text, start)
         line = self.line_at(start)
-        if _said_odd(self.scanner, line, self._found):
+        if end - start > _MAX_ROW:
+            self._found.next_row(line)
+            self._found.mistake(line, _TOO_LONG)
+        elif _said_odd(self.scanner, line, self._found):
             self._found.next_row(line)
         else:
             self._found.row(line, value, partial(_line_of, self._text, start, line))
@@ -158,7 +168,7 @@ class _Scanner:
 
 def _said_odd(scanner: _Scanner, line: int, found: Found) -> bool:
     """Note what is odd in the value that was read last; whether there is anything."""
-    for key, message in dict.fromkeys(scanner.odd):
+    for key, message in list(dict.fromkeys(scanner.odd))[:MOST_OF_A_ROW]:
         found.mistake(line, message, field=clean_prompt(key)[:_MOST_OF_A_KEY])
     return bool(scanner.odd)
 

@@ -475,6 +475,22 @@ def test_a_file_has_limits(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> N
         _piped(f"{FOX}\n" * 2)
 
 
+def test_a_row_of_nothing_but_mistakes_is_not_listed_to_its_end(reader: Reader) -> None:
+    row = json.dumps({"prompt": "a", **{f"x{index}": 1 for index in range(5_000)}}, indent=1)
+    lines = reader.mistakes(f"[{row}]", "json")
+    assert lines[0] == "batch.json:1: and 4,970 more mistakes in this row"
+    assert lines[-1] == "batch.json:32: x29: unknown field"
+    assert len(lines) == 31
+    long = json.dumps({"prompt": "a" * 2**20})
+    assert reader.mistakes(f"{FOX}\n{long}") == ["batch.jsonl:2: a row has at most 1,048,576 characters"]
+    assert reader.mistakes(f"[{FOX},\n{long}]", "json") == [
+        "batch.json:2: a row has at most 1,048,576 characters"
+    ]
+    assert reader.mistakes("prompt" + ",x" * 200 + "\na\n", "csv") == [
+        "batch.csv:1: it has 201 columns; there are not so many fields"
+    ]
+
+
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match="No such file"):
         read_batch(tmp_path / "none.jsonl", defaults=FilmOptions())
