@@ -7,7 +7,6 @@ work or was killed. Nothing here prints, and nothing is rendered for it.
 from __future__ import annotations
 
 from localvid.batch_report.document import BatchReport, FilmReport, read_report
-from localvid.batch_report.time_left import seconds_left
 from localvid.batch_report.writing import write_report
 
-__all__ = ["BatchReport", "FilmReport", "read_report", "seconds_left", "write_report"]
+__all__ = ["BatchReport", "FilmReport", "read_report", "write_report"]

@@ -57,6 +57,6 @@ def _json_of(report: BatchReport) -> Iterator[str]:
     yield head.removesuffix("\n}") + ',\n  "films": ['
     for place, film in enumerate(report.films):
         text = json.dumps(film.model_dump(mode="json"), ensure_ascii=False, indent=2)
-        yield ",\n" if place else "\n"
-        yield text
+        yield ",\n    " if place else "\n    "
+        yield text.replace("\n", "\n    ")  # within a text a line feed is written as an escape
     yield "\n  ]\n}\n"

@@ -29,18 +29,10 @@ class BatchView(NamedTuple):
     summary: BatchSummary
     waiting: dict[Stage, int]
     """Films by the stage that comes next."""
+    share_done: float
+    """Of the work, 0 to 1."""
     seconds_left: float | None
     failures: list[BatchEntry]
-
-    @property
-    def share(self) -> float:
-        """How much is done, 0 to 1, where every stage of a film counts the same."""
-        from localvid.schemas import Stage
-
-        stages = tuple(Stage)
-        ended = self.summary.num_jobs - self.summary.waiting
-        begun = sum(stages.index(stage) * films for stage, films in self.waiting.items()) / len(stages)
-        return (ended + begun) / self.summary.num_jobs if self.summary.num_jobs else 0.0
 
 
 class Overview(NamedTuple):
@@ -57,7 +49,7 @@ class Overview(NamedTuple):
                 {
                     **view.summary.model_dump(mode="json"),
                     "waiting_for": {stage.value: films for stage, films in view.waiting.items()},
-                    "share_done": view.share,
+                    "share_done": view.share_done,
                     "seconds_left": view.seconds_left,
                     "latest_failures": view.failures,
                 }
@@ -77,15 +69,20 @@ def look(store: Store) -> Overview:
 
 
 def _view(store: Store, summary: BatchSummary, activities: list[Activity]) -> BatchView:
-    from localvid.batch_report import seconds_left
+    from localvid.batch.pace import Pace
 
     batch = store.get_batch(summary.id)
+    waiting: dict[Stage, int] = {}
+    for (stage, _model), (films, _units) in batch.waiting().items() if summary.waiting else ():
+        waiting[stage] = waiting.get(stage, 0) + films
     at_work = sum(activity.batch_id == summary.id for activity in activities)
+    pace = Pace(batch)
     return BatchView(
         summary,
-        batch.waiting_films() if summary.waiting else {},
-        seconds_left(batch, processes=at_work) if summary.waiting and at_work else None,
-        batch.latest_failures(limit=_FAILURES) if summary.failed or summary.waiting else [],
+        waiting,
+        pace.share_done() if waiting else 1.0,
+        pace.seconds_left(num_workers=at_work) if waiting and at_work else None,
+        batch.latest_failures(limit=_FAILURES) if summary.failed or waiting else [],
     )
 
 
@@ -136,7 +133,7 @@ def _batch_lines(view: BatchView, *, width: int, utf8: bool) -> list[Text]:
     counts += [f"{summary.failed} failed"] if summary.failed else []
     counts += [f"{summary.cancelled} cancelled"] if summary.cancelled else []
     left = f", about {clock(view.seconds_left)} left" if view.seconds_left is not None else ""
-    tail = f"  {view.share:4.0%}  {', '.join(counts)}{left}"
+    tail = f"  {view.share_done:4.0%}  {', '.join(counts)}{left}"
     lines = [
         Text.assemble((f"batch {summary.id}", "bold"), f"  {source}", (when, "bright_black")),
         Text.assemble("  ", _bar(view, cells=_cells(width, tail), utf8=utf8), tail),
@@ -160,7 +157,7 @@ def _bar(view: BatchView, *, cells: int, utf8: bool) -> Text:
     ends = (
         summary.done / total,
         (summary.done + summary.failed + summary.cancelled) / total,
-        view.share,
+        view.share_done,
         1.0,
     )
     full, rest = ("━", "─") if utf8 else ("#", "-")
@@ -176,7 +173,7 @@ def _bar(view: BatchView, *, cells: int, utf8: bool) -> Text:
 def _activity_line(activity: Activity, now: datetime) -> Text:
     from rich.text import Text
 
-    device = f"gpu {activity.device}" if activity.device.isdigit() else one_line(activity.device)
+    device = f"gpu {activity.device}" if activity.device.isdigit() else one_line(activity.device) or "worker"
     shot = f", shot {activity.shot}/{activity.num_shots}" if activity.shot else ""
     line = Text.assemble(
         "  ",

@@ -39,7 +39,9 @@ def report(
     from localvid.store import Store
 
     with Store(load_settings(workspace=workspace).workspace) as store:
-        found = store.get_batch(batch)
+        # A file is remembered by its whole path.
+        file = Path(batch)
+        found = store.get_batch(str(file.absolute()) if file.exists() else batch)
         page, document = write_report(store, found, folder or store.workspace / "reports" / found.id)
     if as_json:
         print(document.read_text(encoding="utf-8"), end="")

@@ -50,7 +50,7 @@ from localvid.schemas.storyboard import (
     Transition,
     TransitionKind,
 )
-from localvid.schemas.text import clean_prompt, explain, says_something
+from localvid.schemas.text import Place, clean_prompt, dotted, explain, reasons, says_something, seconds_of
 
 __all__ = [
     "MAX_FILM_SECONDS",
@@ -85,6 +85,7 @@ __all__ = [
     "Obstacle",
     "OnProgress",
     "PaidCall",
+    "Place",
     "Price",
     "Progress",
     "Revision",
@@ -103,10 +104,13 @@ __all__ = [
     "VideoRequest",
     "Window",
     "clean_prompt",
+    "dotted",
     "eased",
     "explain",
     "ignore_progress",
     "is_served",
+    "reasons",
     "says_something",
+    "seconds_of",
     "usd",
 ]

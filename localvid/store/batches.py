@@ -93,6 +93,25 @@ class BatchRows:
             query = query.order_by(batch_jobs.c.stage, batch_jobs.c.model, batch_jobs.c.number).limit(50)
             return [Due(_entry(row), row.model, row.units) for row in connection.execute(query)]
 
+    def is_due(self, connection: Connection, due: Due) -> bool:
+        """Whether that still comes next. In the transaction that takes the job's lease."""
+        still = and_(
+            _waiting(self.id),
+            batch_jobs.c.number == due.entry.number,
+            batch_jobs.c.stage == STAGES.index(due.entry.stage),
+        )
+        return connection.execute(select(batch_jobs.c.number).where(still)).first() is not None
+
+    def changed_since(self, moment: datetime) -> list[BatchEntry]:
+        """Films of which something changed at that moment or later, the earliest change first."""
+        query = (
+            select(batch_jobs)
+            .where(batch_jobs.c.batch_id == self.id, batch_jobs.c.updated_at >= moment)
+            .order_by(batch_jobs.c.updated_at, batch_jobs.c.number)
+        )
+        with self._database.read() as connection:
+            return [_entry(row) for row in connection.execute(query)]
+
     def next_time(self) -> datetime | None:
         """When the first of those that wait for another attempt may be tried; None: none waits so."""
         query = select(func.min(batch_jobs.c.not_before)).where(_waiting(self.id))
@@ -161,27 +180,28 @@ class BatchRows:
             )
         )
 
-    def waiting_units(self) -> dict[tuple[Stage, str], float]:
-        """Work of the next stages of all films that wait."""
+    def waiting(self) -> dict[tuple[Stage, str], tuple[int, float]]:
+        """By what comes next and the model that it needs: films that wait, and their work together."""
         query = (
-            select(batch_jobs.c.stage, batch_jobs.c.model, func.sum(batch_jobs.c.units))
+            select(batch_jobs.c.stage, batch_jobs.c.model, func.count(), func.sum(batch_jobs.c.units))
             .where(_waiting(self.id))
             .group_by(batch_jobs.c.stage, batch_jobs.c.model)
         )
         with self._database.read() as connection:
-            return {(STAGES[stage], model): units for stage, model, units in connection.execute(query)}
+            return {
+                (STAGES[stage], model): (films, units)
+                for stage, model, films, units in connection.execute(query)
+            }
 
     def seconds_a_unit(self, stage: Stage, model_id: str) -> float | None:
         """What this machine took lately, the median; None: it never did this."""
-        query = (
-            select(stage_times.c.seconds / stage_times.c.units)
-            .where(stage_times.c.stage == stage, stage_times.c.model == model_id)
-            .order_by(stage_times.c.id.desc())
-            .limit(_RECENT)
-        )
         with self._database.read() as connection:
-            found = [float(each) for each in connection.execute(query).scalars()]
-        return statistics.median(found) if found else None
+            return seconds_a_unit(connection, stage, model_id)
+
+    def seconds_a_film(self, stage: Stage) -> float | None:
+        """What a film took lately in that stage, the median, whatever model; None: none ever did."""
+        with self._database.read() as connection:
+            return _latest(connection, stage_times.c.seconds, stage_times.c.stage == stage)
 
     # --- for whoever looks on --------------------------------------------------------------------
 
@@ -199,24 +219,6 @@ class BatchRows:
         )
         with self._database.read() as connection:
             return [_entry(row) for row in connection.execute(query)]
-
-    def waiting_films(self) -> dict[Stage, int]:
-        """How many films wait for which stage."""
-        query = select(batch_jobs.c.stage, func.count()).where(_waiting(self.id)).group_by(batch_jobs.c.stage)
-        with self._database.read() as connection:
-            return {STAGES[stage]: number for stage, number in connection.execute(query)}
-
-    def seconds_a_film(self, stage: Stage) -> float | None:
-        """What this stage of one film took lately by any model, the median; None: it was never done here."""
-        query = (
-            select(stage_times.c.seconds)
-            .where(stage_times.c.stage == stage)
-            .order_by(stage_times.c.id.desc())
-            .limit(_RECENT)
-        )
-        with self._database.read() as connection:
-            found = [float(each) for each in connection.execute(query).scalars()]
-        return statistics.median(found) if found else None
 
 
 def add(connection: Connection, *, source: str, entries: Sequence[NewEntry], nexts: Sequence[Next]) -> str:
@@ -277,6 +279,12 @@ def page(connection: Connection, *, limit: int) -> list[BatchSummary]:
     return [_summary(connection, batch_id) for batch_id in connection.execute(query).scalars()]
 
 
+def seconds_a_unit(connection: Connection, stage: Stage, model_id: str) -> float | None:
+    """What this machine took lately, the median; None: it never did this."""
+    alike = and_(stage_times.c.stage == stage, stage_times.c.model == model_id)
+    return _latest(connection, stage_times.c.seconds / stage_times.c.units, alike)
+
+
 def show_activity(connection: Connection, activity: Activity) -> None:
     """Say what a process does now, in place of what it said before."""
     connection.execute(delete(activities).where(activities.c.owner == activity.owner))
@@ -290,6 +298,12 @@ def forget_activity(connection: Connection, owner: str) -> None:
 def all_activities(connection: Connection) -> list[Activity]:
     rows = connection.execute(select(activities.c.activity).order_by(activities.c.owner)).scalars()
     return [Activity.model_validate_json(row) for row in rows]
+
+
+def _latest(connection: Connection, value: Any, where: ColumnElement[bool]) -> float | None:
+    query = select(value).where(where).order_by(stage_times.c.id.desc()).limit(_RECENT)
+    found = [float(each) for each in connection.execute(query).scalars()]
+    return statistics.median(found) if found else None
 
 
 def _waiting(batch_id: str) -> ColumnElement[bool]:

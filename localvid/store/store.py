@@ -15,12 +15,14 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
 from types import TracebackType
 from typing import Self
+
+from sqlalchemy import Connection
 
 from localvid.errors import InvalidRequestError, JobBusyError, WorkspaceError
 from localvid.files import as_workspace_error, digest, writing
@@ -30,6 +32,7 @@ from localvid.schemas import (
     FilmOptions,
     JobStatus,
     PaidCall,
+    Stage,
     Storyboard,
     VideoJob,
 )
@@ -82,7 +85,7 @@ class Store:
         )
         try:
             self._space.spend(lambda: migrate(self._database))
-            self._settle_orphans()
+            self.settle_orphans()
             owners.sweep(self._temporaries)
             self._space.set_ballast()
         except BaseException:
@@ -125,7 +128,7 @@ class Store:
 
         Raises JobNotFoundError if there is none or more than one.
         """
-        self._settle_orphans()
+        self.settle_orphans()
         with self._database.read() as connection:
             row = job_rows.row_of(connection, job_id)
             return job_rows.read(connection, row, self.workspace)
@@ -134,7 +137,7 @@ class Store:
         self, *, limit: int = 50, offset: int = 0, status: JobStatus | None = None
     ) -> list[VideoJob]:
         """Jobs, newest first. A job that this version cannot read is listed with the reason as its error."""
-        self._settle_orphans()
+        self.settle_orphans()
         with self._database.read() as connection:
             rows = job_rows.page(connection, limit=limit, offset=offset, status=status)
             return job_rows.read_page(connection, rows, self.workspace)
@@ -251,6 +254,11 @@ class Store:
         with self._database.read() as connection:
             return batch_rows.page(connection, limit=limit)
 
+    def seconds_a_unit(self, stage: Stage, model_id: str) -> float | None:
+        """What a unit of work took here lately, the median; None: it was never done."""
+        with self._database.read() as connection:
+            return batch_rows.seconds_a_unit(connection, stage, model_id)
+
     def show_activity(self, activity: Activity) -> None:
         """Say what this process does now; whoever looks on reads it."""
         with self._database.write() as connection:
@@ -269,8 +277,18 @@ class Store:
 
     # --- work ------------------------------------------------------------------------------------
 
-    def lease(self, job_id: str, *, heartbeat_seconds: float = 10.0, lease_seconds: float = 60.0) -> JobLease:
+    def lease(
+        self,
+        job_id: str,
+        *,
+        heartbeat_seconds: float = 10.0,
+        lease_seconds: float = 60.0,
+        only_if: Callable[[Connection], bool] = lambda _: True,
+    ) -> JobLease:
         """Take the job for this process; it is running from now on.
+
+        `only_if` is asked in the same transaction; where it says no, the job is left as it is and
+        JobBusyError is raised.
 
         The lease is renewed every `heartbeat_seconds`. Another process may take the job over when the
         lease has not been renewed for `lease_seconds`, or at once when this process has died.
@@ -279,7 +297,7 @@ class Store:
         self._owner.folder()  # locked before the row names this owner, or it would pass for dead
         with self._mutex, self._database.write() as connection:
             row = job_rows.row_of(connection, job_id)
-            if row.id in self._leased or job_rows.is_busy(row, self._temporaries):
+            if row.id in self._leased or job_rows.is_busy(row, self._temporaries) or not only_if(connection):
                 raise job_rows.busy(row)
             job_rows.set_values(
                 connection,
@@ -371,14 +389,14 @@ class Store:
         `older_than`: only of jobs unchanged for that long): a resumed job makes it anew. A film is never
         removed, neither in `films/` nor the artifact that it is a copy of, while its job is there.
         """
-        self._settle_orphans()
+        self.settle_orphans()
         return self._space.spend(
             lambda: self._upkeep.clean(
                 dry_run=dry_run, older_than=older_than, everything_unused=everything_unused
             )
         )
 
-    def _settle_orphans(self) -> None:
+    def settle_orphans(self) -> None:
         """Let the rows say it where a process died over its job; one look-up where none did."""
         with self._database.read() as connection:
             found = job_rows.orphaned(connection, self._temporaries)

@@ -18,11 +18,11 @@ from batches import finish, give_up, new_batch, retry_later, write_film
 from PIL import Image
 from sqlalchemy import update
 
-from localvid.batch_report import BatchReport, page, read_report, seconds_left, write_report, writing
+from localvid.batch_report import BatchReport, page, read_report, write_report, writing
 from localvid.batch_report.pictures import MOST_BYTES
 from localvid.errors import WorkspaceError
-from localvid.schemas import EntryState, Stage, StageTime, VideoJob
-from localvid.store import BatchRows, Next, Store
+from localvid.schemas import EntryState, Stage, VideoJob
+from localvid.store import BatchRows, Store
 from localvid.store.tables import jobs as job_table
 
 HOSTILE = '</title><script>alert(1)</script> & "quotes" <img src=x onerror=alert(2)>'
@@ -310,31 +310,3 @@ def test_the_json_is_indented_and_whole(store: Store, batch: BatchRows, tmp_path
     assert "غابة هادئة" in text
     batch, _ = new_batch(store, ["only one"])
     assert len(written(store, batch, tmp_path)[1].films) == 1
-
-
-# --- time left -----------------------------------------------------------------------------------
-
-
-def _measure(store: Store, batch: BatchRows, stage: Stage, units: float, seconds: float) -> None:
-    with store._database.write() as connection:
-        batch.add_time(connection, StageTime(stage=stage, model_id="outline", units=units, seconds=seconds))
-
-
-def test_time_left_counts_the_next_stage_by_its_work_and_later_ones_by_what_they_took(store: Store) -> None:
-    batch, jobs = new_batch(store, ["one", "two", "three"])
-    for stage, units, seconds in (
-        (Stage.STORYBOARD, 2.0, 10.0),
-        (Stage.KEYFRAMES, 3.0, 6.0),
-        (Stage.CLIPS, 5.0, 100.0),
-    ):
-        _measure(store, batch, stage, units, seconds)
-    assert seconds_left(batch) is None  # the join was never done here
-    _measure(store, batch, Stage.JOIN, 3.0, 4.0)
-    assert seconds_left(batch) == 3 * (5 + 6 + 100 + 4)
-    with store._database.write() as connection:
-        batch.advance(connection, jobs[0].id, Next(Stage.CLIPS, "outline", 2.0), seconds=1.0)
-    assert seconds_left(batch) == 2 * (5 + 6 + 100 + 4) + 2 * 20 + 4
-    assert seconds_left(batch, processes=2) == (2 * (5 + 6 + 100 + 4) + 2 * 20 + 4) / 2
-    for job in jobs:
-        give_up(batch, job)
-    assert seconds_left(batch) == 0

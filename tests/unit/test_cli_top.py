@@ -48,10 +48,10 @@ def test_everything_that_goes_on(store: Store) -> None:
     at_work(store, batch, jobs[5])
     head, bar, waiting, process, _, heading, later, failed = shown(store)
     assert head == f"batch {batch.id}  films.csv"
-    # Four of eight ended, and one of the others has two of its four stages behind it.
-    assert re.fullmatch(r"  ━+─+   56%  2/8 done, 1 failed, 1 cancelled", bar)
-    assert bar.count("━") == 28
-    assert bar.count("─") == 22
+    # Four of eight ended, and one of the others has its storyboard and its keyframes.
+    assert re.fullmatch(r"  ━+─+   54%  2/8 done, 1 failed, 1 cancelled", bar)
+    assert bar.count("━") == 27
+    assert bar.count("─") == 23
     assert waiting == "  waiting: 3 for storyboard, 1 for clips"
     assert process == "  gpu 0   64%  film 6  clips, shot 2/3: rendering"
     assert heading == "latest failures"
