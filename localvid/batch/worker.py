@@ -215,6 +215,7 @@ class Worker:
         attempts = due.entry.attempts + 1
         self._models_may_be_broken(due)
         if retryable and attempts < MAX_ATTEMPTS:
+            lease.add_notice(f"attempt {attempts} in the stage {due.entry.stage} failed: {error.message}")
             lease.pass_on(lambda _connection: None)
             wait = self._terms.backoff_seconds * 2 ** (attempts - 1)
             self._batch.put_off(
