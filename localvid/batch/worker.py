@@ -42,7 +42,8 @@ OnNotice = Callable[[str], None]
 class Worker:
     """Works on a batch in this process until nothing is left that it may do.
 
-    `device`: what is told to whoever looks on. `stop` may be called from a signal handler or a thread.
+    `device`: what is told to whoever looks on. `lease_seconds`: another worker takes a film over from one that
+    stood still for so long. `stop` may be called from a signal handler or a thread.
     """
 
     def __init__(
@@ -53,12 +54,14 @@ class Worker:
         *,
         device: str = "",
         on_notice: OnNotice = logger.info,
+        lease_seconds: float = 60.0,
     ) -> None:
         self._orchestrator = orchestrator
         self._store = orchestrator.store
         self._batch = batch
         self._terms = terms
         self._device = device
+        self._lease_seconds = lease_seconds
         self._on_notice = on_notice
         self._pace = Pace(batch)
         self._stopped = threading.Event()
@@ -136,6 +139,8 @@ class Worker:
             try:
                 lease = self._store.lease(
                     due.entry.job_id,
+                    heartbeat_seconds=self._lease_seconds / 6,
+                    lease_seconds=self._lease_seconds,
                     only_if=lambda connection, due=due: self._batch.is_due(connection, due),  # type: ignore[misc]
                 )
             except JobBusyError:
