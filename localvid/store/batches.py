@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
 
 from localvid.errors import JobNotFoundError
-from localvid.schemas import Activity, BatchEntry, BatchSummary, EntryState, Stage, StageTime
+from localvid.schemas import Activity, BatchEntry, BatchSummary, EntryState, NewJob, Stage, StageTime
 from localvid.store.database import Database
+from localvid.store.jobs import add as add_job
 from localvid.store.jobs import new_id
 from localvid.store.tables import activities, batch_jobs, batches, jobs, stage_times
 
@@ -26,9 +27,9 @@ _RECENT = 20
 
 
 class NewEntry(NamedTuple):
-    """A film that joins a batch."""
+    """A film that joins a batch: the id of its job, or a job that is recorded with the batch."""
 
-    job_id: str
+    job: str | NewJob
     line: int
 
 
@@ -222,7 +223,8 @@ class BatchRows:
 
 
 def add(connection: Connection, *, source: str, entries: Sequence[NewEntry], nexts: Sequence[Next]) -> str:
-    """Insert a batch of jobs that exist, and what comes next for each; return its id."""
+    """Insert a batch with those of its jobs that are new, and what comes next for each; return its id."""
+    job_ids = [entry.job if isinstance(entry.job, str) else _add_job(connection, entry.job) for entry in entries]
     now = datetime.now(UTC)
     batch_id = new_id(now)
     while connection.execute(select(batches.c.id).where(batches.c.id == batch_id)).first():
@@ -235,7 +237,7 @@ def add(connection: Connection, *, source: str, entries: Sequence[NewEntry], nex
                 "batch_id": batch_id,
                 "number": number,
                 "line": entry.line,
-                "job_id": entry.job_id,
+                "job_id": job_id,
                 "state": EntryState.WAITING,
                 "stage": STAGES.index(following.stage),
                 "model": following.model_id,
@@ -247,10 +249,18 @@ def add(connection: Connection, *, source: str, entries: Sequence[NewEntry], nex
                 "hint": "",
                 "updated_at": now,
             }
-            for number, (entry, following) in enumerate(zip(entries, nexts, strict=True), start=1)
+            for number, (entry, job_id, following) in enumerate(
+                zip(entries, job_ids, nexts, strict=True), start=1
+            )
         ],
     )
     return batch_id
+
+
+def _add_job(connection: Connection, job: NewJob) -> str:
+    return add_job(
+        connection, prompt=job.prompt, options=job.options, seed=job.seed, storyboard=job.storyboard
+    )
 
 
 def resolve(connection: Connection, name: str) -> str:

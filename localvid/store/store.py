@@ -234,7 +234,8 @@ class Store:
     # --- batches ---------------------------------------------------------------------------------
 
     def create_batch(self, source: str, entries: Sequence[NewEntry], nexts: Sequence[Next]) -> BatchRows:
-        """Record a batch of jobs that exist; `nexts` says what comes first for each."""
+        """Record a batch, and those of its jobs that are new: all or nothing. `nexts` says what comes first
+        for each."""
         with self._database.write() as connection:
             batch_id = batch_rows.add(
                 connection, source=job_rows.storable(source, "the file's name"), entries=entries, nexts=nexts
