@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -136,20 +137,36 @@ class BatchRows:
         self._set(connection, job_id, values, seconds=seconds)
 
     def set_aside(
-        self, job_id: str, state: EntryState, *, error: str, hint: str, attempts: int, seconds: float = 0.0
+        self,
+        job_id: str,
+        state: EntryState,
+        *,
+        error: str,
+        hint: str,
+        attempts: int,
+        seconds: float = 0.0,
+        connection: Connection | None = None,
     ) -> None:
-        """No further attempt is made."""
+        """No further attempt is made. `connection`: of the lease's transaction."""
         values: dict[str, object] = {"state": state, "error": error, "hint": hint, "attempts": attempts}
-        with self._database.write() as connection:
-            self._set(connection, job_id, values, seconds=seconds)
+        with self._transaction(connection) as transaction:
+            self._set(transaction, job_id, values, seconds=seconds)
 
     def put_off(
-        self, job_id: str, until: datetime, *, error: str, hint: str, attempts: int, seconds: float = 0.0
+        self,
+        job_id: str,
+        until: datetime,
+        *,
+        error: str,
+        hint: str,
+        attempts: int,
+        seconds: float = 0.0,
+        connection: Connection | None = None,
     ) -> None:
-        """Another attempt is made, not before then."""
+        """Another attempt is made, not before then. `connection`: of the lease's transaction."""
         values: dict[str, object] = {"not_before": until, "error": error, "hint": hint, "attempts": attempts}
-        with self._database.write() as connection:
-            self._set(connection, job_id, values, seconds=seconds)
+        with self._transaction(connection) as transaction:
+            self._set(transaction, job_id, values, seconds=seconds)
 
     def take_up(self) -> int:
         """What was set aside is tried again, from the stage that failed; how many films."""
@@ -163,6 +180,9 @@ class BatchRows:
                 .where(again)
                 .values(state=EntryState.WAITING, attempts=0, not_before=None, error="", hint="")
             ).rowcount
+
+    def _transaction(self, connection: Connection | None) -> AbstractContextManager[Connection]:
+        return self._database.write() if connection is None else nullcontext(connection)
 
     def _set(self, connection: Connection, job_id: str, values: dict[str, object], *, seconds: float) -> None:
         connection.execute(
@@ -224,7 +244,9 @@ class BatchRows:
 
 def add(connection: Connection, *, source: str, entries: Sequence[NewEntry], nexts: Sequence[Next]) -> str:
     """Insert a batch with those of its jobs that are new, and what comes next for each; return its id."""
-    job_ids = [entry.job if isinstance(entry.job, str) else _add_job(connection, entry.job) for entry in entries]
+    job_ids = [
+        entry.job if isinstance(entry.job, str) else _add_job(connection, entry.job) for entry in entries
+    ]
     now = datetime.now(UTC)
     batch_id = new_id(now)
     while connection.execute(select(batches.c.id).where(batches.c.id == batch_id)).first():
