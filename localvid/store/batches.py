@@ -327,6 +327,10 @@ def forget_activity(connection: Connection, owner: str) -> None:
     connection.execute(delete(activities).where(activities.c.owner == owner))
 
 
+def activity_owners(connection: Connection) -> list[str]:
+    return list(connection.execute(select(activities.c.owner)).scalars())
+
+
 def all_activities(connection: Connection) -> list[Activity]:
     rows = connection.execute(select(activities.c.activity).order_by(activities.c.owner)).scalars()
     return [Activity.model_validate_json(row) for row in rows]
