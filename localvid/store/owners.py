@@ -155,8 +155,8 @@ def _folders(temporaries: Path) -> list[Path]:
 def _remove_linked(folder: Path) -> None:
     """What the owner was writing elsewhere. Its link may be of any age, so the name must be a temporary's."""
     for link in folder.iterdir():
-        if link.is_symlink() and is_partial(link.readlink().name):
-            with suppress(OSError):  # gone with its folder, or not ours
+        with suppress(OSError):  # another sweep was faster, or what it names is not ours
+            if link.is_symlink() and is_partial(link.readlink().name):
                 link.readlink().unlink(missing_ok=True)
 
 
