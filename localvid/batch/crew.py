@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.2
 _MOST_DEATHS = 3
 """In a row, with nothing changed in the batch between them: then no worker is started any more."""
+_RUN = "from localvid.batch.process import main; main()"
+"""Not `-m`: Python warns of a module that its package has imported before."""
 _SECRETS = {"hf_token", "openai_api_key", "anthropic_api_key", "replicate_api_token"}
 
 
@@ -105,7 +107,7 @@ class Crew:
         if device != "cpu":
             environment["CUDA_VISIBLE_DEVICES"] = device
         process = subprocess.Popen(
-            [sys.executable, "-m", "localvid.batch.process"],
+            [sys.executable, "-c", _RUN],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

@@ -1,6 +1,6 @@
 """A worker in a process of its own: one for each GPU, or as many as were asked for.
 
-Run as `python -m localvid.batch.process` by `Crew`, which writes one line of JSON to its standard input and
+Its `main` is run by `Crew`, which writes one line of JSON to its standard input and
 keeps that open: when it is closed, the worker ends at its next safe point. So it does not outlive whoever
 started it, however that ends.
 """
@@ -56,7 +56,3 @@ def _say(notice: str) -> None:
     """A notice for the parent to print: one line each."""
     sys.stdout.write(" ".join(notice.split()) + "\n")
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -380,8 +380,8 @@ class Store:
 
     @contextmanager
     def writing(self, output: Path) -> Iterator[Path]:
-        """As `files.writing`, over what is there; what a killed process leaves beside `output` is swept as its
-        temporaries are."""
+        """As `files.writing`, over what is there; what a killed process leaves beside `output` is swept as
+        its temporaries are."""
         partial = beside(output)
         with self._owner.answering_for(partial), writing(output, overwrite=True, partial=partial):
             yield partial
