@@ -100,8 +100,8 @@ class ModelCapabilities(Frozen):
     """None where steps, motion bucket and noise mean nothing to the model."""
     fixed_sampling: tuple[FixedSampling, ...] = ()
     """What of `sampling` cannot be asked for otherwise."""
-    remote: bool = False
     needs_cuda: bool = False
+    remote: bool = False
     """It runs on another's machines: nothing is sent there without the user's leave, and it costs money."""
 
 
