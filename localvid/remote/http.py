@@ -125,9 +125,7 @@ class HostClient:
         """For requests to an address in place of a name: through no proxy, which would hold the certificate
         against the address, and each on a connection of its own, which was made for that name."""
         if self._direct is None:
-            self._direct = self._opened(
-                trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
-            )
+            self._direct = self._opened(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
         return self._direct
 
     def _opened(self, **how: Any) -> httpx.Client:

@@ -509,7 +509,6 @@ def test_a_result_that_breaks_off_is_fetched_again(
         ("redirect https://replicate.delivery.example.org/x.mp4", "none of its own addresses"),
         ("redirect https://inside.replicate.delivery/x.mp4", "no public address"),
         ("redirect file:///etc/passwd", "not asked over https"),
-        (f"redirect https://{'x' * 70}.replicate.delivery/x.mp4", "its address is no URL"),
         (f"redirect https://{TOKEN}.example.org/x.mp4", r"\*\*\*.example.org is none of"),
         ("redirect ", "redirects without end"),
     ],
