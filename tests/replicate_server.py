@@ -10,7 +10,8 @@ Faults are words in lists, of which each request of that kind takes the first:
   "500 created" (it is created all the same); "drop", "drop created"; "hang", "hang created" (no answer until
   `let_go`); "garbage created"
 - `get_faults`, `list_faults`, `upload_faults`: "429", "500", "drop", "hang", "404"
-- `output_faults`: "404", "410", "500", "drop", "truncated", "huge", "endless", "html", "damaged", "redirect URL"
+- `output_faults`: "404", "410", "500", "drop", "truncated", "huge", "endless", "html", "damaged",
+  "redirect URL"
 """
 
 from __future__ import annotations

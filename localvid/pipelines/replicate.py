@@ -7,6 +7,7 @@ https://github.com/replicate/cog-svd.
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from localvid.errors import CapabilityError, HostFailedError, LocalvidError
 from localvid.pipelines.remote import RemoteVideoModel
+from localvid.remote.answers import UnknownOutcomeError
 from localvid.remote.download import fetch
 from localvid.remote.hosts import Host, Matches, RemoteRun, RunState
-from localvid.remote.answers import UnknownOutcomeError
 from localvid.remote.http import HostClient, HostSettings
 from localvid.schemas import OnProgress, SamplingSettings, VideoRequest, ignore_progress
 
@@ -198,15 +199,13 @@ class _Prediction(BaseModel):
     data_removed: bool = False
 
     def run(self, client: HostClient) -> RemoteRun:
-        seconds = (self.metrics or {}).get("predict_time")
-        known = isinstance(seconds, int | float) and 0 <= seconds < float("inf")
         return RemoteRun(
             id=self.id,
             state=_STATES[self.status],
             fraction=self._fraction(),
             output=self._address(),
             error=client.answers.redacted(str(self.error or "")),
-            billed_seconds=float(seconds) if known else None,
+            billed_seconds=_seconds((self.metrics or {}).get("predict_time")),
         )
 
     def resemblance(
@@ -236,6 +235,10 @@ class _Prediction(BaseModel):
             return None
         output = self.output[0] if isinstance(self.output, list) and self.output else self.output
         return output if isinstance(output, str) else None
+
+
+def _seconds(said: Any) -> float | None:
+    return float(said) if isinstance(said, int | float) and 0 <= said < math.inf else None
 
 
 def _prediction(answer: Any) -> _Prediction:

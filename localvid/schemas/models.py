@@ -116,8 +116,12 @@ class Price(Frozen):
     read_on: date
     """When `source` was read."""
     source: str
+    is_own: bool = False
+    """The user's own figure, which was read nowhere."""
 
     def __str__(self) -> str:
+        if self.is_own:
+            return f"{usd(self.usd_per_clip)} a clip, as {self.source} has it"
         kind = "estimated" if self.is_estimate else "as published"
         return f"{usd(self.usd_per_clip)} a clip, {kind} from what was read on {self.read_on}"
 

@@ -103,9 +103,7 @@ class Names:
     """Name → the answers to its questions, one after the other; the last one stays."""
     looked_up: list[str] = field(default_factory=list)
 
-    def getaddrinfo(
-        self, host: str, port: int, *rest: int, **named: int
-    ) -> list[tuple[object, ...]]:
+    def getaddrinfo(self, host: str, port: int, *rest: int, **named: int) -> list[tuple[object, ...]]:
         if host not in self.table:  # an address, which needs no table
             return _socket.getaddrinfo(host, port, *rest, **named)
         self.looked_up.append(host)
@@ -243,9 +241,8 @@ def test_one_address_of_this_network_among_public_ones_is_enough_to_refuse(
 
 
 @pytest.mark.parametrize("url", ["https://[::1", f"https://{'x' * 70}.host.example/clip.mp4"])
-def test_an_address_that_is_none_is_refused(
-    client: HostClient, names: Names, tmp_path: Path, url: str
-) -> None:
+@pytest.mark.usefixtures("names")
+def test_an_address_that_is_none_is_refused(client: HostClient, tmp_path: Path, url: str) -> None:
     with pytest.raises(HostFailedError, match="its address is no URL"):
         fetched(client, url, tmp_path)
 
