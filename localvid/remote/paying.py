@@ -245,7 +245,10 @@ class _Purchase:
                 raise HostFailedError(why, hint="resume to have it made, and paid for, once more")
 
     def _cancelled(self, call: PaidCall, run: RemoteRun) -> None:
-        """The job is cancelled: so is the run, which may have ended meanwhile."""
+        """The job is cancelled: so is its run, which may have ended meanwhile; not one that another job waits
+        for."""
+        if call.held_elsewhere:
+            return
         ended = self._host.cancel(run.id)
         if ended is None or ended.state in (RunState.WAITING, RunState.RUNNING, RunState.SUCCEEDED):
             return  # still open: whoever resumes finds out what became of it

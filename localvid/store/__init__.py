@@ -6,8 +6,18 @@ Importing this package imports SQLAlchemy, so it is imported where a workspace i
 from __future__ import annotations
 
 from localvid.store.lease import JobLease
-from localvid.store.paid import Limits
+from localvid.store.paid import Limits, MadeMeanwhileError
 from localvid.store.records import Amount, Cleaned, JobStep, Usage
 from localvid.store.store import IMAGES, Store
 
-__all__ = ["IMAGES", "Amount", "Cleaned", "JobLease", "JobStep", "Limits", "Store", "Usage"]
+__all__ = [
+    "IMAGES",
+    "Amount",
+    "Cleaned",
+    "JobLease",
+    "JobStep",
+    "Limits",
+    "MadeMeanwhileError",
+    "Store",
+    "Usage",
+]

@@ -33,6 +33,7 @@ from localvid.media.decode import read_frames
 from localvid.media.metadata import read_record
 from localvid.media.mp4 import read_index
 from localvid.pipelines.hosted import HostedVideoModel
+from localvid.pipelines.replicate import Replicate
 from localvid.registry.catalogue import load_manifests
 from localvid.schemas import CallState, FilmRecord, JobStatus, OnProgress, Progress, VideoRequest
 from localvid.store import Store
@@ -507,6 +508,29 @@ def test_black_frames_from_the_host_fail_and_are_not_paid_for_again(
         except GenerationFailedError as error:
             assert "shows nothing" in error.message
     assert len(server.creations()) == 1
+
+
+def test_two_jobs_of_the_same_shots_pay_once(
+    settings: Settings, server: ReplicateServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one sends, gets and publishes its clips while this one uploads a first frame."""
+    shots = Storyboard(shots=BOARD.shots[:2])
+    upload, others = Replicate.upload, []
+
+    def slow(self: Replicate, image: bytes, on_progress: OnProgress) -> str:
+        monkeypatch.setattr(Replicate, "upload", upload)
+        with VideoOrchestrator(settings) as other:
+            others.append(other.execute_job(other.create_job(storyboard=shots, options=SMALL).id))
+        return upload(self, image, on_progress)
+
+    monkeypatch.setattr(Replicate, "upload", slow)
+    settings = settings.model_copy(update={"remote_in_flight": 1})
+    with VideoOrchestrator(settings) as orchestrator:
+        job = orchestrator.execute_job(orchestrator.create_job(storyboard=shots, options=SMALL).id)
+        assert states(orchestrator, job) == []
+    assert server.made_by_seed() == {1: 1, 2: 1}
+    assert job.cost_usd == 0
+    assert [made.status for made in (job, *others)] == [JobStatus.DONE] * 2
 
 
 # --- twenty shots ------------------------------------------------------------------------------------

@@ -28,11 +28,14 @@ from localvid.remote.answers import NotCreatedError, UnknownOutcomeError
 from localvid.remote.hosts import Host, Matches, RemoteRun, RunState
 from localvid.schemas import (
     CallState,
+    ClipOrder,
     ModelKind,
     OnProgress,
+    PaidCall,
     Progress,
     SamplingSettings,
     VideoRequest,
+    ignore_progress,
 )
 
 
@@ -218,3 +221,61 @@ def test_cancelling_is_passed_on_to_this_host(
     assert host.cancelled == ["0"]
     assert calls.states == [CallState.CANCELED]
     assert calls.calls[0].cost_usd == 0.0
+
+
+@pytest.fixture
+def sent_by_another(host: Elsewhere, calls: CallList, clip_request: VideoRequest) -> PaidCall:
+    """Another process has an open call for this clip, and has not been told its id yet."""
+    inputs = {"seed": 11, "movement": 127, "picture": host.upload(_bytes(clip_request), ignore_progress)}
+    host.create(inputs)
+    price = registry.get_model("replicate:svd-xt", Settings(), ModelKind.VIDEO).manifest.price
+    assert price is not None
+    order = ClipOrder(host="elsewhere", model="elsewhere:svd-xt", version="1", price=price)
+    call = calls.begin(order, inputs).model_copy(update={"held_elsewhere": True})
+    calls.calls = [call]
+    return call
+
+
+def _bytes(request: VideoRequest) -> bytes:
+    assert request.first_frame is not None
+    return request.first_frame.read_bytes()
+
+
+def test_what_another_process_sends_is_waited_for_and_taken_up(
+    model: ElsewhereVideo,
+    host: Elsewhere,
+    calls: CallList,
+    clip_request: VideoRequest,
+    sent_by_another: PaidCall,
+) -> None:
+    said: list[str] = []
+
+    def listen(progress: Progress) -> None:
+        said.append(progress.message)
+        if said.count("another process sends this shot") == 3:
+            calls.calls = [sent_by_another.model_copy(update={"run_id": "0", "state": CallState.RUNNING})]
+
+    model.generate(clip_request, listen)
+    assert said.count("another process sends this shot") >= 3
+    assert len(host.orders) == 1
+    assert calls.written.count(CallState.INTENT) == 1
+    assert probe(clip_request.output).num_frames == 4
+
+
+def test_cancelling_leaves_what_another_job_waits_for(
+    model: ElsewhereVideo,
+    host: Elsewhere,
+    calls: CallList,
+    clip_request: VideoRequest,
+    sent_by_another: PaidCall,
+) -> None:
+    calls.calls = [sent_by_another.model_copy(update={"run_id": "0", "state": CallState.RUNNING})]
+
+    def cancel(progress: Progress) -> None:
+        if progress.message == "rendering at Elsewhere":
+            raise JobCancelledError("cancelled")
+
+    with pytest.raises(JobCancelledError):
+        model.generate(clip_request, cancel)
+    assert host.cancelled == []
+    assert calls.states == [CallState.RUNNING]
