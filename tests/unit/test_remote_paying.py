@@ -24,6 +24,7 @@ from localvid.config import Settings
 from localvid.errors import JobCancelledError, NeedsConfirmationError
 from localvid.media import probe
 from localvid.pipelines.remote import RemoteVideoModel
+from localvid.remote import paying
 from localvid.remote.answers import NotCreatedError, UnknownOutcomeError
 from localvid.remote.hosts import Host, Matches, RemoteRun, RunState
 from localvid.schemas import (
@@ -56,6 +57,8 @@ class Elsewhere:
         self.cancelled: list[str] = []
         self.faults: list[Exception] = []
         self.loses_answers = False
+        self.num_looks = 2
+        """Until a run is done."""
 
     def upload(self, image: bytes, _on_progress: OnProgress) -> str:
         self.pictures.append(image)
@@ -97,7 +100,7 @@ class Elsewhere:
         """It keeps nothing."""
 
     def _run(self, number: int) -> RemoteRun:
-        done = self.looks.get(str(number), 0) > 1
+        done = self.looks.get(str(number), 0) >= self.num_looks
         return RemoteRun(
             id=str(number),
             state=RunState.SUCCEEDED if done else RunState.RUNNING,
@@ -165,6 +168,20 @@ def test_another_host_makes_a_clip(
     assert [order for _, order in host.orders] == [{"seed": 11, "movement": 127, "picture": "picture:0"}]
     assert calls.states == [CallState.MADE]
     assert [(call.host, call.run_id) for call in calls.calls] == [("elsewhere", "0")]
+
+
+def test_a_run_is_looked_at_less_and_less_often(
+    model: ElsewhereVideo, host: Elsewhere, clip_request: VideoRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.num_looks = 30
+    pauses: list[float] = []
+    monkeypatch.setattr(paying, "wait", lambda seconds, *_: pauses.append(seconds))
+    model.settings = model.settings.model_copy(update={"remote_poll_seconds": 1.0})
+    model.generate(clip_request)
+    assert pauses[0] == 1.0
+    assert len(pauses) == 30
+    assert pauses == sorted(pauses)
+    assert pauses[8] > 2 and pauses[-1] == 5.0
 
 
 @pytest.mark.parametrize("lost", [True, False], ids=["its answer", "the request"])
