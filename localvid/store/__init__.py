@@ -5,6 +5,7 @@ Importing this package imports SQLAlchemy, so it is imported where a workspace i
 
 from __future__ import annotations
 
+from localvid.store.batches import BatchRows, Due, NewEntry, Next
 from localvid.store.lease import JobLease
 from localvid.store.paid import Limits, MadeMeanwhileError
 from localvid.store.records import Amount, Cleaned, JobStep, Usage
@@ -13,11 +14,15 @@ from localvid.store.store import IMAGES, Store
 __all__ = [
     "IMAGES",
     "Amount",
+    "BatchRows",
     "Cleaned",
+    "Due",
     "JobLease",
     "JobStep",
     "Limits",
     "MadeMeanwhileError",
+    "NewEntry",
+    "Next",
     "Store",
     "Usage",
 ]
