@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,12 +22,13 @@ from localvid.store import owners
 from localvid.store.artifacts import ArtifactFiles
 from localvid.store.database import Database
 from localvid.store.records import Amount, Cleaned, Usage
-from localvid.store.tables import artifacts, job_steps, jobs, steps
+from localvid.store.steps import forget_artifact
+from localvid.store.tables import artifacts, job_steps, jobs, paid_calls, steps
 
-_FILM_KIND = "film"
+FILM_KIND = "film"
 _LEFT_BESIDE_A_FILM = re.compile(r"\..+\.part\.[a-z0-9]{1,16}")
 """Names under which `files.writing` writes beside its output."""
-_KEPT_IMAGE = re.compile(r"[0-9a-f]{64}\.[a-z]{1,8}")
+KEPT_IMAGE = re.compile(r"[0-9a-f]{64}\.[a-z]{1,8}")
 _ABANDONED_AFTER_SECONDS = 24 * 3600
 _FILES_A_TRANSACTION = 200
 
@@ -55,44 +56,70 @@ class Upkeep:
             keys = connection.execute(own).scalars().all()
             connection.execute(delete(jobs).where(jobs.c.id == row.id))  # its job_steps go with it
             dropped = _drop_steps(connection, steps.c.key.in_(keys) & ~_referred_to())
-        return film.bytes + self._remove_files(dropped).bytes
+        return film.bytes + self.remove_files(dropped).bytes
 
     def usage(self) -> Usage:
         """As `Store.usage`."""
         with self._database.read() as connection:
             num_jobs = connection.execute(select(func.count()).select_from(jobs)).scalar_one()
             kinds = _kinds(connection)
+        reclaimable = self.clean(dry_run=True, older_than=None, everything_unused=False, quota_bytes=None)
+        films, images, temporary, database = self._beside_artifacts()
         return Usage(
             jobs=num_jobs,
             artifacts=kinds,
-            films=_sum(path for path in self._films.iterdir() if not path.name.startswith(".")),
-            images=_sum(self._images.iterdir()),
-            temporary=owners.measure(self._temporaries) + _sum(self._beside_films()),
-            database=_sum(self._database.path.parent.glob(f"{self._database.path.name}*")),
-            reclaimable_bytes=self.clean(dry_run=True, older_than=None, everything_unused=False).total_bytes,
+            films=films,
+            images=images,
+            temporary=temporary,
+            database=database,
+            reclaimable_bytes=reclaimable.total_bytes,
         )
 
-    def clean(self, *, dry_run: bool, older_than: timedelta | None, everything_unused: bool) -> Cleaned:
+    def clean(
+        self,
+        *,
+        dry_run: bool,
+        older_than: timedelta | None,
+        everything_unused: bool,
+        quota_bytes: int | None,
+    ) -> Cleaned:
         """As `Store.clean`."""
         doomed = ~_referred_to(_spared(older_than, everything_unused=everything_unused))
-        if dry_run:
-            with self._database.read() as connection:
-                dropped = _artifacts_of_only(connection, doomed) | self._without_row(connection)
-            removed = _amount(dropped)
-        else:
-            with self._database.write() as connection:
-                dropped = _drop_steps(connection, doomed)
-            with self._database.read() as connection:
-                dropped |= self._without_row(connection)
-            removed = self._remove_files(dropped)
-        return Cleaned(artifacts=removed, temporary=self._sweep(dry_run=dry_run), dry_run=dry_run)
+        temporary = self._sweep(dry_run=dry_run)
+        beside = sum(amount.bytes for amount in self._beside_artifacts())
+        beside -= temporary.bytes if dry_run else 0
+        with self._database.read() if dry_run else self._database.write() as connection:
+            dropped = (_artifacts_of_only if dry_run else _drop_steps)(connection, doomed)
+            excess = 0
+            if quota_bytes is not None:
+                kept = _bytes_of_all(connection) - (sum(dropped.values()) if dry_run else 0)
+                least = _least_used(connection, beside + kept - quota_bytes, besides=dropped)
+                if not dry_run:
+                    _forget(connection, least)
+                dropped |= least
+                excess = beside + kept - sum(least.values()) - quota_bytes
+        with self._database.read() as connection:
+            dropped |= self._without_row(connection)
+        removed = _amount(dropped) if dry_run else self.remove_files(dropped)
+        return Cleaned(
+            artifacts=removed, temporary=temporary, over_quota_bytes=max(0, excess), dry_run=dry_run
+        )
+
+    def _beside_artifacts(self) -> tuple[Amount, Amount, Amount, Amount]:
+        """Films, images, temporaries and the database."""
+        return (
+            _sum(path for path in self._films.iterdir() if not path.name.startswith(".")),
+            _sum(self._images.iterdir()),
+            owners.measure(self._temporaries) + _sum(left_beside_films(self._films)),
+            _sum(self._database.path.parent.glob(f"{self._database.path.name}*")),
+        )
 
     def _without_row(self, connection: Connection) -> dict[str, int]:
         """Address → bytes of the files that no row names, as a crash leaves them."""
         known = set(connection.execute(select(artifacts.c.address)).scalars())
         return {address: size for address, size in self._files.on_disk() if address not in known}
 
-    def _remove_files(self, candidates: dict[str, int]) -> Amount:
+    def remove_files(self, candidates: dict[str, int]) -> Amount:
         """Remove those of the files that still have no row; a publication may have come in between."""
         addresses = sorted(candidates)
         removed = Amount()
@@ -117,8 +144,8 @@ class Upkeep:
 
     def _sweep(self, *, dry_run: bool) -> Amount:
         swept = owners.sweep(self._temporaries, dry_run=dry_run)
-        unneeded = [*self._beside_films(), *self._unnamed_images()]
-        abandoned = [path for path in unneeded if _age_seconds(path) > _ABANDONED_AFTER_SECONDS]
+        abandoned = [*left_beside_films(self._films, abandoned=True)]
+        abandoned += [path for path in self._unnamed_images() if _is_abandoned(path)]
         swept += _sum(abandoned)
         if not dry_run:
             for path in abandoned:
@@ -130,17 +157,20 @@ class Upkeep:
         with self._database.read() as connection:
             rows = connection.execute(select(jobs.c.options, jobs.c.storyboard))
             text = "".join(f"{row.options}{row.storyboard}" for row in rows)
-        ours = (path for path in self._images.iterdir() if _KEPT_IMAGE.fullmatch(path.name))
+        ours = (path for path in self._images.iterdir() if KEPT_IMAGE.fullmatch(path.name))
         return [path for path in ours if path.name not in text]
-
-    def _beside_films(self) -> list[Path]:
-        return [path for path in self._films.iterdir() if _LEFT_BESIDE_A_FILM.fullmatch(path.name)]
 
     def _unlink(self, path: Path) -> None:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise as_workspace_error(error, path) from error
+
+
+def left_beside_films(films: Path, *, abandoned: bool = False) -> list[Path]:
+    """Half-written files beside the films; only those that are `abandoned`, or all."""
+    found = [path for path in films.iterdir() if _LEFT_BESIDE_A_FILM.fullmatch(path.name)]
+    return [path for path in found if _is_abandoned(path)] if abandoned else found
 
 
 def _spared(older_than: timedelta | None, *, everything_unused: bool) -> ColumnElement[bool]:
@@ -163,7 +193,7 @@ def _referred_to(jobs_that_keep: ColumnElement[bool] | None = None) -> ColumnEle
         .where(job_steps.c.key == steps.c.key)
     )
     if jobs_that_keep is not None:
-        reference = reference.where(or_(jobs_that_keep, steps.c.kind == _FILM_KIND))
+        reference = reference.where(or_(jobs_that_keep, steps.c.kind == FILM_KIND))
     return reference.correlate(steps).exists()
 
 
@@ -186,6 +216,42 @@ def _artifacts_of_only(connection: Connection, doomed: ColumnElement[bool]) -> d
     )
     rows = connection.execute(select(artifacts.c.address, artifacts.c.bytes).where(~kept))
     return {row.address: row.bytes for row in rows}
+
+
+def _bytes_of_all(connection: Connection) -> int:
+    return int(connection.execute(select(func.coalesce(func.sum(artifacts.c.bytes), 0))).scalar_one())
+
+
+def _forget(connection: Connection, addresses: Iterable[str]) -> None:
+    for address in addresses:
+        forget_artifact(connection, address)
+
+
+def _least_used(connection: Connection, excess: int, *, besides: Container[str] = ()) -> dict[str, int]:
+    """Address → bytes of artifacts that together have `excess` bytes or more, or of all that may go.
+
+    Those used longest ago come first, and those that were paid for come last, since to make them again
+    costs money. Films stay while their job is there, and what a job at work refers to stays.
+    """
+    if excess <= 0:
+        return {}
+    may_go = _artifacts_of_only(connection, ~_referred_to(jobs.c.lease_owner.is_not(None)))
+    paid = (
+        select(steps.c.key)
+        .join(paid_calls, paid_calls.c.step_key == steps.c.key)
+        .where(steps.c.address == artifacts.c.address)
+        .correlate(artifacts)
+        .exists()
+    )
+    chosen: dict[str, int] = {}
+    query = select(artifacts.c.address).order_by(paid, artifacts.c.used_at, artifacts.c.address)
+    for address in connection.execute(query).scalars().all():
+        if excess <= 0:
+            break
+        if address in may_go and address not in besides:
+            chosen[address] = may_go[address]
+            excess -= may_go[address]
+    return chosen
 
 
 def _kinds(connection: Connection) -> dict[str, Amount]:
@@ -212,11 +278,11 @@ def _sum(paths: Iterable[Path]) -> Amount:
     return total
 
 
-def _age_seconds(path: Path) -> float:
+def _is_abandoned(path: Path) -> bool:
     try:
-        return time.time() - path.stat().st_mtime
+        return time.time() - path.stat().st_mtime > _ABANDONED_AFTER_SECONDS
     except FileNotFoundError:
-        return 0.0
+        return False
 
 
 def _amount(files: dict[str, int]) -> Amount:

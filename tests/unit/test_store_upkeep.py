@@ -183,7 +183,7 @@ def test_a_file_published_while_a_clean_up_runs_stays(store: Store, monkeypatch:
     job_id = _job(store, ("a", "clip", b"again"))
     with store._database.write() as connection:
         connection.execute(delete(steps))
-    real = store._upkeep._remove_files
+    real = store._upkeep.remove_files
 
     def publish_first(candidates: dict[str, int]) -> Amount:
         assert len(candidates) == 1
@@ -193,7 +193,7 @@ def test_a_file_published_while_a_clean_up_runs_stays(store: Store, monkeypatch:
             lease.publish("a", "clip", partial)
         return real(candidates)
 
-    monkeypatch.setattr(store._upkeep, "_remove_files", publish_first)
+    monkeypatch.setattr(store._upkeep, "remove_files", publish_first)
     assert store.clean().artifacts == Amount()
     found = store.find("a")
     assert found is not None
