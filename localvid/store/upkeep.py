@@ -22,7 +22,6 @@ from localvid.store import owners
 from localvid.store.artifacts import ArtifactFiles
 from localvid.store.database import Database
 from localvid.store.records import Amount, Cleaned, Usage
-from localvid.store.steps import forget_artifact
 from localvid.store.tables import artifacts, job_steps, jobs, paid_calls, steps
 
 FILM_KIND = "film"
@@ -31,6 +30,7 @@ _LEFT_BESIDE_A_FILM = re.compile(r"\..+\.part\.[a-z0-9]{1,16}")
 KEPT_IMAGE = re.compile(r"[0-9a-f]{64}\.[a-z]{1,8}")
 _ABANDONED_AFTER_SECONDS = 24 * 3600
 _FILES_A_TRANSACTION = 200
+_ROWS_A_STATEMENT = 500
 
 
 class Upkeep:
@@ -223,8 +223,11 @@ def _bytes_of_all(connection: Connection) -> int:
 
 
 def _forget(connection: Connection, addresses: Iterable[str]) -> None:
-    for address in addresses:
-        forget_artifact(connection, address)
+    names = list(addresses)
+    for start in range(0, len(names), _ROWS_A_STATEMENT):
+        some = names[start : start + _ROWS_A_STATEMENT]
+        connection.execute(delete(steps).where(steps.c.address.in_(some)))
+        connection.execute(delete(artifacts).where(artifacts.c.address.in_(some)))
 
 
 def _least_used(connection: Connection, excess: int, *, besides: Container[str] = ()) -> dict[str, int]:
