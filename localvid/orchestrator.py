@@ -12,7 +12,8 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -46,6 +47,7 @@ from localvid.schemas import (
     explain,
     ignore_progress,
 )
+from localvid.slot import ModelSlot
 from localvid.stages import ANY_STORYBOARD, UNWRITTEN, FilmRun
 from localvid.store import IMAGES, JobLease, Store
 
@@ -217,27 +219,33 @@ class VideoOrchestrator:
         any other LocalvidError if a step failed; the row says so too.
         """
         listener = _both(progress_callback, on_progress) if progress_callback else on_progress
-        with self.store.lease(self.store.get_job(job_id).id) as lease:
-            try:
-                output = self._run(lease, listener).film()
-            except JobCancelledError:
-                lease.cancel()
-                raise
-            except (StoppedError, KeyboardInterrupt) as error:
-                lease.interrupt()
-                if isinstance(error, StoppedError):
-                    raise
-                raise JobInterruptedError("stopped", hint=f"localvid resume {lease.job.id}") from error
-            except LocalvidError as error:
-                lease.fail(error.message, error.hint)
-                raise
-            except BaseException as error:
-                lease.fail(f"{type(error).__name__}: {error}", "report it with what `localvid doctor` prints")
-                raise
-            finally:
-                self._stopped.clear()  # a stop is for this run alone
+        with self.store.lease(self.store.get_job(job_id).id) as lease, ModelSlot(self.settings) as models:
+            with self._recorded(lease):
+                output = self.run_of(lease, models=models, on_progress=listener).film()
             lease.finish(output)
         return self.store.get_job(job_id)
+
+    @contextmanager
+    def _recorded(self, lease: JobLease) -> Iterator[None]:
+        """What ends the work within the block is written into the job's row, and passes."""
+        try:
+            yield
+        except JobCancelledError:
+            lease.cancel()
+            raise
+        except (StoppedError, KeyboardInterrupt) as error:
+            lease.interrupt()
+            if isinstance(error, StoppedError):
+                raise
+            raise JobInterruptedError("stopped", hint=f"localvid resume {lease.job.id}") from error
+        except LocalvidError as error:
+            lease.fail(error.message, error.hint)
+            raise
+        except BaseException as error:
+            lease.fail(f"{type(error).__name__}: {error}", "report it with what `localvid doctor` prints")
+            raise
+        finally:
+            self._stopped.clear()  # a stop is for this run alone
 
     def resume(
         self,
@@ -319,18 +327,29 @@ class VideoOrchestrator:
         """Stop whatever `execute_job` is doing at the next safe point; callable from a signal handler."""
         self._stopped.set()
 
-    def _run(self, lease: JobLease, on_progress: OnProgress) -> FilmRun:
+    def run_of(
+        self,
+        lease: JobLease,
+        *,
+        models: ModelSlot,
+        on_progress: OnProgress = ignore_progress,
+        on_notice: Callable[[str], None] | None = None,
+        stopped: threading.Event | None = None,
+    ) -> FilmRun:
+        """The stages of a job that this process holds, not begun; `stopped` stands in for `stop`, and
+        `on_notice` for the orchestrator's own."""
         job = lease.job
         return FilmRun(
             self._allowed(job.options),
             self.store,
             lease,
+            models=models,
             make_plan=lambda storyboard, sent: self._plan_ahead(
                 storyboard, job.options, job.prompt, sent=sent
             ),
             on_progress=on_progress,
-            on_notice=self._notice,
-            stopped=self._stopped,
+            on_notice=on_notice or self._notice,
+            stopped=stopped or self._stopped,
         )
 
     # --- models ----------------------------------------------------------------------------------

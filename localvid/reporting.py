@@ -17,6 +17,9 @@ from localvid.store import JobLease
 _WEIGHTS = {StepKind.STORYBOARD: 6.0, StepKind.KEYFRAME: 6.0, StepKind.LATENTS: 40.0, StepKind.CLIP: 10.0}
 """Rough shares of the time that a kind of step takes; 1 for all others. Only the bar depends on them."""
 
+_STAGES = {StepKind.KEYFRAME: Stage.KEYFRAMES, StepKind.FILM: Stage.JOIN}
+"""All other steps of a plan are made with the clips."""
+
 
 class FilmProgress:
     """Passes a model's reports on, with stage, shot and the share of the whole film."""
@@ -39,9 +42,14 @@ class FilmProgress:
         self._overall = 0.0
         self._template = Progress(step=0, num_steps=0)
 
-    def expect(self, plan: FilmPlan) -> None:
-        self._total = _WEIGHTS[StepKind.STORYBOARD] + sum(_weight(step) for step in plan.steps())
-        self._finished = _WEIGHTS[StepKind.STORYBOARD]
+    def expect(self, plan: FilmPlan, stage: Stage = Stage.KEYFRAMES) -> None:
+        """What is to come, once the storyboard is there; stages before `stage` are done."""
+        stages, before = list(Stage), _WEIGHTS[StepKind.STORYBOARD]
+        self._total = before + sum(_weight(step) for step in plan.steps())
+        earlier = stages[: stages.index(stage)]
+        self._finished = before + sum(
+            _weight(step) for step in plan.steps() if _STAGES.get(step.kind, Stage.CLIPS) in earlier
+        )
 
     def only(self, step: Step) -> None:
         """All of the plan but this last step counts as done."""

@@ -1,7 +1,7 @@
 """The stages of one film, run under one lease: storyboard, keyframes, clips, join.
 
-A stage opens its model when the first step needs it and closes it when the stage ends; a stage whose
-artifacts are all there opens nothing. Every report of progress is also the place where a stop takes hold.
+A stage opens its model when the first step needs it; a stage whose artifacts are all there opens nothing.
+Every report of progress is also the place where a stop takes hold.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from localvid import intake, registry
@@ -18,6 +17,7 @@ from localvid.config import Settings
 from localvid.errors import (
     CapabilityError,
     DeviceFailedError,
+    GenerationFailedError,
     LocalvidError,
     ModelProcessError,
     NotAvailableError,
@@ -27,11 +27,12 @@ from localvid.files import as_workspace_error, writing
 from localvid.media.images import fit_image
 from localvid.media.join import join_clips
 from localvid.media.metadata import RECORD
-from localvid.pipelines.base import KeyframePainter, VideoModel
+from localvid.pipelines.base import VideoModel
 from localvid.planning import FilmPlan, ShotPlan, Step, StepKind, assign_seeds, storyboard_step
 from localvid.reporting import FilmProgress
 from localvid.schemas import ModelKind, OnProgress, Shot, Stage, Storyboard, VideoRequest
 from localvid.sending import Sending, chains
+from localvid.slot import ModelSlot
 from localvid.store import JobLease, Store
 
 _NOT_HERE = (CapabilityError, NotAvailableError, OutOfMemoryError, DeviceFailedError, ModelProcessError)
@@ -42,11 +43,12 @@ ANY_STORYBOARD = Storyboard(shots=(UNWRITTEN,))
 
 
 class FilmRun:
-    """One run of one job. `film` does everything and returns the finished film's path.
+    """One run of one job. `film` does everything and returns the finished film's path; `advance` does one
+    stage of it, for whoever takes the stages of many films in turns.
 
-    `make_plan` turns the storyboard (None: not written yet) into the plan, with the shots (from 0) that the
-    fallback makes. `on_notice` is told what the user should know, and `stopped` asks for a stop at the next
-    report of progress.
+    `models` is where models are opened. `make_plan` turns the storyboard (None: not written yet) into the
+    plan, with the shots (from 0) that the fallback makes. `on_notice` is told what the user should know, and
+    `stopped` asks for a stop at the next report of progress.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class FilmRun:
         store: Store,
         lease: JobLease,
         *,
+        models: ModelSlot,
         make_plan: Callable[[Storyboard | None, frozenset[int]], FilmPlan],
         on_progress: OnProgress,
         on_notice: Callable[[str], None],
@@ -63,6 +66,7 @@ class FilmRun:
         self._settings = settings
         self._store = store
         self._lease = lease
+        self._models = models
         self._make_plan = make_plan
         self._on_notice = on_notice
         self._bar = FilmProgress(lease, on_progress, on_notice, stopped)
@@ -74,17 +78,47 @@ class FilmRun:
         """Run what is missing, stage by stage, and put the film where the user wants it."""
         self._refuse_early()
         storyboard = self._write_storyboard()
-        plan = self._with_what_was_sent(storyboard, self._make_plan(storyboard, frozenset()))
+        self._models.close()
+        plan = self._planned(storyboard)
         for note in plan.notes:
             self._on_notice(note)
-        self._record(plan)
         self._bar.expect(plan)
         if self._store.find(plan.film.key) is None:
             self._paint_keyframes(plan)
+            self._models.close()
             plan = self._make_clips(storyboard, plan)
+            self._models.close()
         else:
             self._bar.only(plan.film)
         return self._deliver(self._join(plan))
+
+    def advance(self, stage: Stage) -> Path | None:
+        """Run one stage; those before it are done. Its model stays open. The film's path after the last."""
+        if stage is Stage.STORYBOARD:
+            self._refuse_early()
+            self._write_storyboard()
+            return None
+        storyboard = self._lease.job.storyboard
+        if storyboard is None:
+            raise GenerationFailedError(
+                f"job {self._lease.job.id} has no storyboard any more",
+                hint=f"localvid resume {self._lease.job.id}",
+            )
+        plan = self._planned(storyboard)
+        self._bar.expect(plan, stage)
+        if stage is Stage.JOIN:
+            return self._deliver(self._join(plan))
+        if self._store.find(plan.film.key) is None:
+            if stage is Stage.KEYFRAMES:
+                self._paint_keyframes(plan)
+            else:
+                self._make_clips(storyboard, plan)
+        return None
+
+    def _planned(self, storyboard: Storyboard) -> FilmPlan:
+        plan = self._with_what_was_sent(storyboard, self._make_plan(storyboard, frozenset()))
+        self._record(plan)
+        return plan
 
     def _refuse_early(self) -> None:
         """Before a storyboard and keyframes are made for clips that this machine cannot hold, or that nobody
@@ -100,7 +134,7 @@ class FilmRun:
             )
             self._sending.check_spend(plan, [shot.index for shot in missing], unwritten=max(0, unwritten))
         else:
-            registry.check_fits(info, self._settings, missing[0].clip_request, self._bar.report)
+            self._models.check_fits(info, missing[0].clip_request, self._bar.report)
 
     def _with_what_was_sent(self, storyboard: Storyboard, plan: FilmPlan) -> FilmPlan:
         """The plan in which the fallback makes what it has made, or is making, already."""
@@ -137,10 +171,9 @@ class FilmRun:
         made = self._store.find(step.key)
         if made is None:
             self._store.check_space()
-            with registry.open_writer(info, self._settings) as writer:
-                written = writer.write(
-                    job.prompt, num_shots=num_shots, seed=job.seed, on_progress=self._bar.report
-                )
+            written = self._models.writer(info).write(
+                job.prompt, num_shots=num_shots, seed=job.seed, on_progress=self._bar.report
+            )
             storyboard = assign_seeds(written.model_copy(update={"prompt": job.prompt}), job.seed)
             partial = self._store.temporary(".json")
             with writing(partial) as file:
@@ -154,26 +187,22 @@ class FilmRun:
         return storyboard
 
     def _paint_keyframes(self, plan: FilmPlan) -> None:
-        with ExitStack() as stack:
-            painter: KeyframePainter | None = None
-            for shot in plan.shots:
-                if shot.keyframe is None or shot.keyframe_request is None:
-                    continue
-                self._bar.enter(Stage.KEYFRAMES, shot.keyframe, shot=shot, num_shots=len(plan.shots))
-                if self._reused(shot.keyframe):
-                    continue
-                request = shot.keyframe_request
-                if request.reference_image is not None:
-                    partial = self._new_file(".png")
-                    with writing(partial) as file:
-                        fit_image(request.reference_image, file, width=request.width, height=request.height)
-                else:
-                    if painter is None:
-                        info = registry.get_model(request.model_id, self._settings, ModelKind.KEYFRAME)
-                        painter = stack.enter_context(registry.open_painter(info, self._settings))
-                    partial = self._new_file(".png")
-                    painter.paint(request.model_copy(update={"output": partial}), self._bar.report)
-                self._publish(shot.keyframe, partial)
+        for shot in plan.shots:
+            if shot.keyframe is None or shot.keyframe_request is None:
+                continue
+            self._bar.enter(Stage.KEYFRAMES, shot.keyframe, shot=shot, num_shots=len(plan.shots))
+            if self._reused(shot.keyframe):
+                continue
+            request = shot.keyframe_request
+            partial = self._new_file(".png")
+            if request.reference_image is not None:
+                with writing(partial) as file:
+                    fit_image(request.reference_image, file, width=request.width, height=request.height)
+            else:
+                info = registry.get_model(request.model_id, self._settings, ModelKind.KEYFRAME)
+                painter = self._models.painter(info)
+                painter.paint(request.model_copy(update={"output": partial}), self._bar.report)
+            self._publish(shot.keyframe, partial)
 
     def _make_clips(self, storyboard: Storyboard, plan: FilmPlan) -> FilmPlan:
         """All clips; the plan that is returned says which of them the fallback made."""
@@ -183,27 +212,17 @@ class FilmRun:
             self._sending.send(plan, chains(plan.shots))
             return plan
         waiting: list[list[int]] = []
-        with ExitStack() as stack:
-            model: VideoModel | None = None
-
-            def opened(request_model: str) -> VideoModel:
-                nonlocal model
-                if model is None:
-                    info = registry.get_model(request_model, self._settings, ModelKind.VIDEO)
-                    model = stack.enter_context(registry.open_video_model(info, self._settings))
-                return model
-
-            for index in range(len(plan.shots)):
-                if index not in plan.sent:
-                    try:
-                        self._make_clip(plan.shots, index, opened)
-                        continue
-                    except _NOT_HERE as error:
-                        plan = self._sent_instead(storyboard, plan, index, error)
-                if plan.shots[index].clip_request.hand_over is not None:
-                    self._sending.send(plan, [[index]])  # the next shot waits for it
-                else:
-                    waiting.append([index])
+        for index in range(len(plan.shots)):
+            if index not in plan.sent:
+                try:
+                    self._make_clip(plan.shots, index)
+                    continue
+                except _NOT_HERE as error:
+                    plan = self._sent_instead(storyboard, plan, index, error)
+            if plan.shots[index].clip_request.hand_over is not None:
+                self._sending.send(plan, [[index]])  # the next shot waits for it
+            else:
+                waiting.append([index])
         self._sending.send(plan, waiting)
         return plan
 
@@ -220,7 +239,7 @@ class FilmRun:
         self._record(plan)
         return plan
 
-    def _make_clip(self, shots: Sequence[ShotPlan], index: int, opened: Callable[[str], VideoModel]) -> None:
+    def _make_clip(self, shots: Sequence[ShotPlan], index: int) -> None:
         """The shot's latents and clip, whichever are missing, with the keyframe that it hands over."""
         shot = shots[index]
         if shot.keyframe is not None and shot.keyframe.kind is StepKind.LAST_FRAME:
@@ -240,25 +259,22 @@ class FilmRun:
             request = request.model_copy(update={"first_frame": self._artifact(shot.keyframe)})
         if shot.latents is not None:
             self._enter(shot.latents, shots, index)
-            self._sample(shot.latents, request, opened)
+            self._sample(shot.latents, request)
             request = request.model_copy(update={"latents": self._artifact(shot.latents)})
         self._enter(shot.clip, shots, index)
-        self._generate(shots, index, request, opened)
+        self._generate(shots, index, request)
 
-    def _sample(self, latents: Step, request: VideoRequest, opened: Callable[[str], VideoModel]) -> None:
+    def _sample(self, latents: Step, request: VideoRequest) -> None:
         if not self._reused(latents):
             partial = self._new_file(".safetensors")
-            opened(request.model_id).sample(request, partial, self._bar.report)
+            self._video_model(request.model_id).sample(request, partial, self._bar.report)
             self._publish(latents, partial)
 
-    def _generate(
-        self,
-        shots: Sequence[ShotPlan],
-        index: int,
-        request: VideoRequest,
-        opened: Callable[[str], VideoModel],
-    ) -> None:
-        model = opened(request.model_id)
+    def _video_model(self, model_id: str) -> VideoModel:
+        return self._models.video_model(registry.get_model(model_id, self._settings, ModelKind.VIDEO))
+
+    def _generate(self, shots: Sequence[ShotPlan], index: int, request: VideoRequest) -> None:
+        model = self._video_model(request.model_id)
         if (following := self._next_from_words(shots[index + 1 :])) is not None:
             model.announce(following)
         handed_over = make_clip(

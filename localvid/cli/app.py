@@ -10,7 +10,7 @@ import typer
 from typer.main import get_command
 
 from localvid import __version__
-from localvid.cli import films, info, jobs, models, plan, upkeep
+from localvid.cli import batch, films, info, jobs, models, plan, upkeep
 
 if TYPE_CHECKING:
     from typer._click import Command
@@ -19,6 +19,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "generate": films.generate,
     "storyboard": films.storyboard,
     "render": films.render,
+    "batch": batch.batch,
     "plan": plan.plan,
     "redo": jobs.redo,
     "resume": jobs.resume,

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _Command = Callable[..., None]
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])?(i)?b", re.ASCII)
-_LENGTH = re.compile(r"(?:(\d+)\s*m(?:in)?)?\s*(?:(\d+(?:\.\d+)?)\s*s?)?")
 
 
 def spread(command: _Command) -> _Command:
@@ -85,12 +84,12 @@ def seed_option(help: str) -> Any:
 
 
 def _seconds(text: str) -> float:
-    """`20s`, `1m30s`, `90` → seconds."""
-    match = _LENGTH.fullmatch(text.strip().lower())
-    if not match or not any(match.groups()):
+    from localvid.schemas import seconds_of
+
+    seconds = seconds_of(text)
+    if seconds is None:
         raise typer.BadParameter(f"{text!r} is no length; write it as 20s, 1m30s or 90")
-    minutes, seconds = match.groups()
-    return 60 * float(minutes or 0) + float(seconds or 0)
+    return seconds
 
 
 def _bytes(text: str) -> int:

@@ -64,9 +64,9 @@ def is_film(source: Path) -> bool:
 def storyboard_in(text: str, source: Path) -> Storyboard:
     """The storyboard that the text of a file says, with its images' paths made absolute. Raises
     InvalidStoryboardError."""
-    from localvid.storyboard_file import form_of, parse
+    from localvid.storyboard_file import form_of, parse, with_images_beside
 
-    return _beside(parse(text, form_of(source.suffix, text), name=str(source)), source.parent)
+    return with_images_beside(parse(text, form_of(source.suffix, text), name=str(source)), source.parent)
 
 
 def read_text(source: Path) -> str:
@@ -146,8 +146,10 @@ def _is_file(path: Path) -> bool:
 def _of_film(film: Path) -> FoundStoryboard:
     from pydantic import ValidationError
 
+    from localvid.files import expanded
     from localvid.media.metadata import read_record
     from localvid.schemas import FilmRecord, explain
+    from localvid.storyboard_file import with_images_beside
 
     text = read_record(film)
     if text is None:
@@ -164,9 +166,10 @@ def _of_film(film: Path) -> FoundStoryboard:
         ) from error
     image = record.options.reference_image
     options = record.options.model_copy(
-        update={"reference_image": _absolute(image, film.parent) if image else None}
+        update={"reference_image": (film.parent / expanded(image)).absolute() if image else None}
     )
-    return FoundStoryboard(_beside(record.storyboard, film.parent), record.prompt, options)
+    storyboard = with_images_beside(record.storyboard, film.parent)
+    return FoundStoryboard(storyboard, record.prompt, options)
 
 
 def _read(source: Path) -> bytes:
@@ -191,20 +194,3 @@ def _read(source: Path) -> bytes:
 def _capped(file: BinaryIO) -> bytes:
     """All bytes, or one more than are allowed: nothing endless is read."""
     return file.read(_MAX_BYTES + 1)
-
-
-def _beside(storyboard: Storyboard, folder: Path) -> Storyboard:
-    """The storyboard with relative image paths taken from the folder of the file that names them."""
-    shots = tuple(
-        shot.model_copy(update={"reference_image": _absolute(shot.reference_image, folder)})
-        if shot.reference_image is not None
-        else shot
-        for shot in storyboard.shots
-    )
-    return storyboard.model_copy(update={"shots": shots})
-
-
-def _absolute(image: Path, folder: Path) -> Path:
-    from localvid.files import expanded
-
-    return (folder / expanded(image)).absolute()

@@ -15,6 +15,7 @@ from localvid.schemas.base import (
     Seed,
     Sha256,
 )
+from localvid.schemas.batches import Activity, BatchEntry, BatchSummary, EntryState, StageTime
 from localvid.schemas.crops import CropPath, Window, eased
 from localvid.schemas.jobs import FilmOptions, FilmRecord, JobStatus, ModelUse, VideoJob
 from localvid.schemas.models import (
@@ -49,7 +50,7 @@ from localvid.schemas.storyboard import (
     Transition,
     TransitionKind,
 )
-from localvid.schemas.text import clean_prompt, explain, says_something
+from localvid.schemas.text import Place, clean_prompt, dotted, explain, reasons, says_something, seconds_of
 
 __all__ = [
     "MAX_FILM_SECONDS",
@@ -58,12 +59,16 @@ __all__ = [
     "MAX_STORYBOARD_SHOTS",
     "MAX_WRITTEN_SHOTS",
     "OPEN_CALLS",
+    "Activity",
+    "BatchEntry",
+    "BatchSummary",
     "CallState",
     "Camera",
     "CameraSpeed",
     "Caption",
     "ClipOrder",
     "CropPath",
+    "EntryState",
     "FilmOptions",
     "FilmRecord",
     "Frozen",
@@ -80,6 +85,7 @@ __all__ = [
     "Obstacle",
     "OnProgress",
     "PaidCall",
+    "Place",
     "Price",
     "Progress",
     "Revision",
@@ -88,6 +94,7 @@ __all__ = [
     "Sha256",
     "Shot",
     "Stage",
+    "StageTime",
     "Storyboard",
     "Transition",
     "TransitionKind",
@@ -97,10 +104,13 @@ __all__ = [
     "VideoRequest",
     "Window",
     "clean_prompt",
+    "dotted",
     "eased",
     "explain",
     "ignore_progress",
     "is_served",
+    "reasons",
     "says_something",
+    "seconds_of",
     "usd",
 ]

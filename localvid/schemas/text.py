@@ -13,6 +13,10 @@ _DROPPED = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufe
 _MOST_OF_A_KEY = 60
 """Characters of a key that an error names: keys that are unknown may be anything."""
 
+_LENGTH = re.compile(r"(?:(\d+)\s*m(?:in)?)?\s*(?:(\d+(?:\.\d+)?)\s*s?)?")
+
+Place = tuple[int | str, ...]
+"""Keys and indices on the way to a value."""
 
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
@@ -38,16 +42,39 @@ def says_something(prompt: str) -> bool:
 
 def explain(error: Any) -> str:
     """A pydantic ValidationError as one line: `shots.0.energy: Input should be ≤ 1; …`, three at most."""
+    found = reasons(error)
+    parts = [
+        f"{place}: {message}" if place else message
+        for place, message in ((dotted(at), why) for at, why in found[:3])
+    ]
+    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+    return "; ".join(parts) + more
+
+
+def reasons(error: Any) -> list[tuple[Place, str]]:
+    """All that a pydantic ValidationError says: where, as keys and indices, and why."""
     errors = error.errors(include_url=False, include_input=False)
     within = {item["loc"][:depth] for item in errors for depth in range(len(item["loc"]))}
     # A list of which no item is valid is not too short.
     errors = [item for item in errors if item["type"] != "too_short" or item["loc"] not in within]
-    parts = []
-    for item in errors[:3]:
-        place = ".".join(clean_prompt(str(part))[:_MOST_OF_A_KEY] for part in item["loc"])
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            message = "unknown key"
-        parts.append(f"{place}: {message}" if place else message)
-    more = f" (and {len(errors) - 3} more)" if len(errors) > 3 else ""
-    return "; ".join(parts) + more
+    return [
+        (
+            item["loc"],
+            "unknown key" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, "),
+        )
+        for item in errors
+    ]
+
+
+def dotted(place: Place) -> str:
+    """A place as one word: `shots.0.energy`."""
+    return ".".join(clean_prompt(str(part))[:_MOST_OF_A_KEY] for part in place)
+
+
+def seconds_of(length: str) -> float | None:
+    """`20s`, `1m30s`, `90` → seconds; None for what is no length."""
+    match = _LENGTH.fullmatch(length.strip().lower())
+    if not match or not any(match.groups()):
+        return None
+    minutes, seconds = match.groups()
+    return 60 * float(minutes or 0) + float(seconds or 0)

@@ -5,6 +5,7 @@ Importing this package imports SQLAlchemy, so it is imported where a workspace i
 
 from __future__ import annotations
 
+from localvid.store.batches import BatchRows, Due, NewEntry, Next
 from localvid.store.checking import check_workspace
 from localvid.store.lease import JobLease
 from localvid.store.paid import Limits
@@ -15,13 +16,17 @@ from localvid.store.store import Store
 __all__ = [
     "IMAGES",
     "Amount",
+    "BatchRows",
     "Checked",
     "Cleaned",
+    "Due",
     "Fault",
     "Finding",
     "JobLease",
     "JobStep",
     "Limits",
+    "NewEntry",
+    "Next",
     "Severity",
     "Store",
     "Usage",

@@ -1,4 +1,4 @@
-"""What is amiss with rows: of jobs, of paid calls, and of what they name."""
+"""What is amiss with rows: of jobs, of paid calls, of batches, and of what they name."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Table, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, delete, or_, select
 
 from localvid.errors import WorkspaceError
 from localvid.schemas import CallState, JobStatus, VideoJob, usd
 from localvid.store import jobs as job_rows
 from localvid.store import owners, paid
+from localvid.store.batches import BatchRows
 from localvid.store.database import Database
 from localvid.store.places import IMAGES, TEMPORARIES
 from localvid.store.records import REPAIR, Fault, Finding, Severity
-from localvid.store.tables import artifacts, job_steps, jobs, paid_calls, steps
+from localvid.store.tables import artifacts, batch_jobs, batches, job_steps, jobs, paid_calls, steps
 from localvid.store.upkeep import KEPT_IMAGE
 from localvid.store.wholeness import exists, look_at
 
@@ -63,12 +64,26 @@ def check_calls(database: Database) -> Iterator[Finding]:
             )
 
 
+def check_batches(database: Database) -> Iterator[Finding]:
+    """Each batch, and what it says of its films."""
+    for row in rows_of(database, batches, batches.c.id):
+        if isinstance(row, Finding):
+            yield row
+            continue
+        try:
+            BatchRows(database, row.id).entries()
+        except (ValueError, TypeError, IndexError) as error:
+            yield _unreadable(row.id, f"a batch of which this version cannot read a film: {error}")
+
+
 def check_references(database: Database) -> Iterator[Finding]:
     """Rows that name others which are not there, and artifacts that nothing names."""
     no_job = select(job_steps.c.job_id).where(job_steps.c.job_id.not_in(select(jobs.c.id))).distinct()
     no_artifact = select(steps.c.key).where(steps.c.address.not_in(select(artifacts.c.address)))
     no_step = select(artifacts.c.address).where(artifacts.c.address.not_in(select(steps.c.address)))
+    no_film = select(batch_jobs.c.batch_id).where(_has_no_job_or_batch()).distinct()
     for query, what in (
+        (no_film, "a film of batch {}, of which the job or the batch is not there"),
         (no_job, "steps of job {}, which is not there"),
         (no_artifact, "step {} is done by its row, and its artifact has none"),
         (no_step, "artifact {} is of no step"),
@@ -84,6 +99,23 @@ def check_references(database: Database) -> Iterator[Finding]:
                 remedy=f"{REPAIR} removes the row; what a job needs is made again",
                 mendable=True,
             )
+
+
+def forget_references(connection: Connection, name: str) -> int:
+    """Remove the rows of that name which `check_references` finds; how many of them were artifacts."""
+    there = select(jobs.c.id).where(jobs.c.id == job_steps.c.job_id).exists()
+    connection.execute(delete(job_steps).where(job_steps.c.job_id == name, ~there))
+    there = select(artifacts.c.address).where(artifacts.c.address == steps.c.address).exists()
+    connection.execute(delete(steps).where(steps.c.key == name, ~there))
+    connection.execute(delete(batch_jobs).where(batch_jobs.c.batch_id == name, _has_no_job_or_batch()))
+    there = select(steps.c.key).where(steps.c.address == artifacts.c.address).exists()
+    return connection.execute(delete(artifacts).where(artifacts.c.address == name, ~there)).rowcount
+
+
+def _has_no_job_or_batch() -> ColumnElement[bool]:
+    return or_(
+        batch_jobs.c.job_id.not_in(select(jobs.c.id)), batch_jobs.c.batch_id.not_in(select(batches.c.id))
+    )
 
 
 def rows_of(database: Database, table: Table, key: Column[Any]) -> Iterator[Row[Any] | Finding]:

@@ -17,7 +17,7 @@ from localvid.errors import WorkspaceError
 from localvid.schemas import OnProgress, ignore_progress
 from localvid.store.artifacts import ArtifactFiles
 from localvid.store.checked_files import check_artifacts, check_temporaries, check_unknown_files
-from localvid.store.checked_rows import check_calls, check_jobs, check_references
+from localvid.store.checked_rows import check_batches, check_calls, check_jobs, check_references
 from localvid.store.database import Database
 from localvid.store.filesystems import refuse_network, type_of
 from localvid.store.migrations import MIGRATIONS, version
@@ -64,6 +64,7 @@ def _check_contents(
     files = ArtifactFiles(workspace / ARTIFACTS)
     yield from check_jobs(database, workspace, read_data=read_data)
     yield from check_calls(database)
+    yield from check_batches(database)
     yield from check_references(database)
     yield from check_artifacts(database, files, read_data=read_data, on_progress=on_progress)
     yield from check_unknown_files(database, files)

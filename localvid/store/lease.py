@@ -197,10 +197,10 @@ class JobLease:
 
     # --- its end ---------------------------------------------------------------------------------
 
-    def finish(self, output: Path) -> None:
-        """The film is whole at `output`."""
+    def finish(self, output: Path, *, record: Callable[[Connection], None] = lambda _: None) -> None:
+        """The film is whole at `output`; `record` as in `pass_on`."""
         stored = job_rows.stored_path(output, self._workspace)
-        self._end(JobStatus.DONE, output=stored)
+        self._end(JobStatus.DONE, output=stored, also=record)
 
     def fail(self, message: str, hint: str) -> None:
         self._end_badly(JobStatus.FAILED, error=message, hint=hint)
@@ -210,6 +210,13 @@ class JobLease:
 
     def interrupt(self) -> None:
         self._end_badly(JobStatus.INTERRUPTED, hint=f"localvid resume {self.job.id}")
+
+    def pass_on(self, record: Callable[[Connection], None]) -> None:
+        """The work goes on later, in this process or another: the job is pending again.
+
+        `record` writes further rows in the same transaction, which exists only while the lease is held.
+        """
+        self._end(JobStatus.PENDING, also=record)
 
     def release(self) -> None:
         """Give the job back; idempotent."""
@@ -225,7 +232,15 @@ class JobLease:
 
     # --- rows ------------------------------------------------------------------------------------
 
-    def _end(self, status: JobStatus, *, output: str | None = None, error: str = "", hint: str = "") -> None:
+    def _end(
+        self,
+        status: JobStatus,
+        *,
+        output: str | None = None,
+        error: str = "",
+        hint: str = "",
+        also: Callable[[Connection], None] = lambda _: None,
+    ) -> None:
         values: dict[str, object] = {"output": output} if output is not None else {}
 
         def record() -> None:
@@ -241,6 +256,7 @@ class JobLease:
                     cancel_requested=False,
                     **values,
                 )
+                also(connection)
 
         if self._ended:
             raise RuntimeError(f"the work on job {self.job.id} has ended already")

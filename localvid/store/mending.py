@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from localvid.files import as_workspace_error
 from localvid.store.artifacts import ArtifactFiles
+from localvid.store.checked_rows import forget_references
 from localvid.store.database import Database
 from localvid.store.records import Fault, Finding
 from localvid.store.steps import forget_artifact
@@ -67,14 +68,8 @@ class Mending:
 
     def _drop_rows(self, name: str) -> str:
         with self._database.write() as connection:
-            there = select(jobs.c.id).where(jobs.c.id == job_steps.c.job_id).exists()
-            connection.execute(delete(job_steps).where(job_steps.c.job_id == name, ~there))
-            there = select(artifacts.c.address).where(artifacts.c.address == steps.c.address).exists()
-            connection.execute(delete(steps).where(steps.c.key == name, ~there))
-            there = select(steps.c.key).where(steps.c.address == artifacts.c.address).exists()
-            unused = delete(artifacts).where(artifacts.c.address == name, ~there)
-            dropped = connection.execute(unused).rowcount
-        if dropped:
+            num_artifacts = forget_references(connection, name)
+        if num_artifacts:
             self._upkeep.remove_files({name: 0})
         return "the row is removed"
 

@@ -134,9 +134,55 @@ def _m004_artifact_use(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+def _m005_batches(connection: Connection) -> None:
+    for statement in (
+        """CREATE TABLE batches (
+            id TEXT NOT NULL PRIMARY KEY,
+            source TEXT NOT NULL,
+            created_at TIMESTAMP WITH TIME ZONE NOT NULL
+        )""",
+        "CREATE INDEX batches_by_age ON batches (created_at)",
+        """CREATE TABLE batch_jobs (
+            batch_id TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            line INTEGER NOT NULL,
+            job_id TEXT NOT NULL,
+            state TEXT NOT NULL,
+            stage INTEGER NOT NULL,
+            model TEXT NOT NULL,
+            units FLOAT NOT NULL,
+            attempts INTEGER NOT NULL,
+            not_before TIMESTAMP WITH TIME ZONE,
+            seconds FLOAT NOT NULL,
+            error TEXT NOT NULL,
+            hint TEXT NOT NULL,
+            updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
+            PRIMARY KEY (batch_id, number),
+            FOREIGN KEY (batch_id) REFERENCES batches (id) ON DELETE CASCADE,
+            FOREIGN KEY (job_id) REFERENCES jobs (id) ON DELETE CASCADE
+        )""",
+        "CREATE INDEX batch_jobs_by_stage ON batch_jobs (batch_id, state, stage, model, number)",
+        "CREATE INDEX batch_jobs_by_job ON batch_jobs (job_id)",
+        """CREATE TABLE stage_times (
+            id INTEGER NOT NULL PRIMARY KEY,
+            stage TEXT NOT NULL,
+            model TEXT NOT NULL,
+            units FLOAT NOT NULL,
+            seconds FLOAT NOT NULL
+        )""",
+        "CREATE INDEX stage_times_by_model ON stage_times (stage, model, id)",
+        """CREATE TABLE activities (
+            owner TEXT NOT NULL PRIMARY KEY,
+            activity TEXT NOT NULL
+        )""",
+    ):
+        connection.exec_driver_sql(statement)
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m001_jobs_steps_artifacts,
     _m002_notices,
     _m003_paid_calls,
     _m004_artifact_use,
+    _m005_batches,
 )

@@ -15,18 +15,32 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy import Connection
+
 from localvid.errors import InvalidRequestError, JobBusyError, WorkspaceError
 from localvid.files import as_workspace_error, digest, writing
-from localvid.schemas import FilmOptions, JobStatus, PaidCall, Storyboard, VideoJob
+from localvid.schemas import (
+    Activity,
+    BatchSummary,
+    FilmOptions,
+    JobStatus,
+    PaidCall,
+    Stage,
+    Storyboard,
+    VideoJob,
+)
+from localvid.store import batches as batch_rows
 from localvid.store import jobs as job_rows
 from localvid.store import owners, paid
 from localvid.store.artifacts import ArtifactFiles
+from localvid.store.batches import BatchRows, NewEntry, Next
 from localvid.store.database import Database
 from localvid.store.filesystems import refuse_network, type_of
 from localvid.store.lease import JobLease
@@ -69,7 +83,7 @@ class Store:
         )
         try:
             self._space.spend(lambda: migrate(self._database))
-            self._settle_orphans()
+            self.settle_orphans()
             owners.sweep(self._temporaries)
             self._space.set_ballast()
         except BaseException:
@@ -112,7 +126,7 @@ class Store:
 
         Raises JobNotFoundError if there is none or more than one.
         """
-        self._settle_orphans()
+        self.settle_orphans()
         with self._database.read() as connection:
             row = job_rows.row_of(connection, job_id)
             return job_rows.read(connection, row, self.workspace)
@@ -121,7 +135,7 @@ class Store:
         self, *, limit: int = 50, offset: int = 0, status: JobStatus | None = None
     ) -> list[VideoJob]:
         """Jobs, newest first. A job that this version cannot read is listed with the reason as its error."""
-        self._settle_orphans()
+        self.settle_orphans()
         with self._database.read() as connection:
             rows = job_rows.page(connection, limit=limit, offset=offset, status=status)
             return job_rows.read_page(connection, rows, self.workspace)
@@ -215,10 +229,64 @@ class Store:
             )
             return JobStatus.CANCELLED
 
+    # --- batches ---------------------------------------------------------------------------------
+
+    def create_batch(self, source: str, entries: Sequence[NewEntry], nexts: Sequence[Next]) -> BatchRows:
+        """Record a batch of jobs that exist; `nexts` says what comes first for each."""
+        with self._database.write() as connection:
+            batch_id = batch_rows.add(
+                connection, source=job_rows.storable(source, "the file's name"), entries=entries, nexts=nexts
+            )
+        return BatchRows(self._database, batch_id)
+
+    def get_batch(self, name: str) -> BatchRows:
+        """The batch of that id, of an id that begins so, or the latest of the file so named.
+
+        Raises JobNotFoundError.
+        """
+        with self._database.read() as connection:
+            return BatchRows(self._database, batch_rows.resolve(connection, name))
+
+    def list_batches(self, *, limit: int = 20) -> list[BatchSummary]:
+        """The newest first."""
+        with self._database.read() as connection:
+            return batch_rows.page(connection, limit=limit)
+
+    def seconds_a_unit(self, stage: Stage, model_id: str) -> float | None:
+        """What a unit of work took here lately, the median; None: it was never done."""
+        with self._database.read() as connection:
+            return batch_rows.seconds_a_unit(connection, stage, model_id)
+
+    def show_activity(self, activity: Activity) -> None:
+        """Say what this process does now; whoever looks on reads it."""
+        with self._database.write() as connection:
+            batch_rows.show_activity(connection, activity)
+
+    def forget_activity(self) -> None:
+        """This process does nothing more."""
+        with self._database.write() as connection:
+            batch_rows.forget_activity(connection, self.owner)
+
+    def activities(self) -> list[Activity]:
+        """What processes do now; those that died are left out."""
+        with self._database.read() as connection:
+            found = batch_rows.all_activities(connection)
+        return [one for one in found if owners.is_alive(self._temporaries, one.owner)]
+
     # --- work ------------------------------------------------------------------------------------
 
-    def lease(self, job_id: str, *, heartbeat_seconds: float = 10.0, lease_seconds: float = 60.0) -> JobLease:
+    def lease(
+        self,
+        job_id: str,
+        *,
+        heartbeat_seconds: float = 10.0,
+        lease_seconds: float = 60.0,
+        only_if: Callable[[Connection], bool] = lambda _: True,
+    ) -> JobLease:
         """Take the job for this process; it is running from now on.
+
+        `only_if` is asked in the same transaction; where it says no, the job is left as it is and
+        JobBusyError is raised.
 
         The lease is renewed every `heartbeat_seconds`. Another process may take the job over when the
         lease has not been renewed for `lease_seconds`, or at once when this process has died.
@@ -227,7 +295,7 @@ class Store:
         self._owner.folder()  # locked before the row names this owner, or it would pass for dead
         with self._mutex, self._database.write() as connection:
             row = job_rows.row_of(connection, job_id)
-            if row.id in self._leased or job_rows.is_busy(row, self._temporaries):
+            if row.id in self._leased or job_rows.is_busy(row, self._temporaries) or not only_if(connection):
                 raise job_rows.busy(row)
             job_rows.set_values(
                 connection,
@@ -324,7 +392,7 @@ class Store:
         ago, of any job that nobody works on, until it holds no more; `Cleaned.over_quota_bytes` says what
         it holds beyond that all the same.
         """
-        self._settle_orphans()
+        self.settle_orphans()
         return self._space.spend(
             lambda: self._upkeep.clean(
                 dry_run=dry_run,
@@ -343,7 +411,7 @@ class Store:
         mending = Mending(self._database, self._files, self._upkeep, films=self.films)
         return self._space.spend(lambda: mending.mend(finding))
 
-    def _settle_orphans(self) -> None:
+    def settle_orphans(self) -> None:
         """Let the rows say it where a process died over its job; one look-up where none did."""
         with self._database.read() as connection:
             found = job_rows.orphaned(connection, self._temporaries)

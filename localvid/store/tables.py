@@ -115,3 +115,51 @@ steps = Table(
     Column("address", Text, ForeignKey("artifacts.address"), nullable=False),
     Index("steps_by_address", "address"),
 )
+
+batches = Table(
+    "batches",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("source", Text, nullable=False),  # the file, or "-"
+    Column("created_at", UtcTime, nullable=False),
+    Index("batches_by_age", "created_at"),
+)
+
+batch_jobs = Table(
+    "batch_jobs",
+    METADATA,
+    Column("batch_id", Text, ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("line", Integer, nullable=False),
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("stage", Integer, nullable=False),  # the next one's place in the order of stages
+    Column("model", Text, nullable=False),  # that the next stage needs, so that it is loaded once
+    Column("units", Float, nullable=False),  # of work in the next stage
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", UtcTime),
+    Column("seconds", Float, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index("batch_jobs_by_stage", "batch_id", "state", "stage", "model", "number"),
+    Index("batch_jobs_by_job", "job_id"),
+)
+
+stage_times = Table(
+    "stage_times",  # what this machine measured, for estimates
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("stage", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("units", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Index("stage_times_by_model", "stage", "model", "id"),
+)
+
+activities = Table(
+    "activities",  # what each process does at the moment
+    METADATA,
+    Column("owner", Text, primary_key=True),
+    Column("activity", Text, nullable=False),  # Activity as JSON
+)

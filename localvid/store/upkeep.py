@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, delete, false, func, or_, select
 
 from localvid.files import as_workspace_error
-from localvid.schemas import JobStatus
+from localvid.schemas import EntryState, JobStatus
 from localvid.store import jobs as job_rows
 from localvid.store import owners
 from localvid.store.artifacts import ArtifactFiles
+from localvid.store.batches import all_activities
 from localvid.store.database import Database
 from localvid.store.records import Amount, Cleaned, Usage
-from localvid.store.tables import artifacts, job_steps, jobs, paid_calls, steps
+from localvid.store.tables import artifacts, batch_jobs, job_steps, jobs, paid_calls, steps
 
 FILM_KIND = "film"
 _LEFT_BESIDE_A_FILM = re.compile(r"\..+\.part\.[a-z0-9]{1,16}")
@@ -31,6 +32,7 @@ KEPT_IMAGE = re.compile(r"[0-9a-f]{64}\.[a-z]{1,8}")
 _ABANDONED_AFTER_SECONDS = 24 * 3600
 _FILES_A_TRANSACTION = 200
 _ROWS_A_STATEMENT = 500
+_other_jobs = jobs.alias()
 
 
 class Upkeep:
@@ -84,16 +86,20 @@ class Upkeep:
         quota_bytes: int | None,
     ) -> Cleaned:
         """As `Store.clean`."""
-        doomed = ~_referred_to(_spared(older_than, everything_unused=everything_unused))
         temporary = self._sweep(dry_run=dry_run)
         beside = sum(amount.bytes for amount in self._beside_artifacts())
         beside -= temporary.bytes if dry_run else 0
         with self._database.read() if dry_run else self._database.write() as connection:
+            at_work = self._at_work(connection)
+            spared = _spared(at_work, older_than, everything_unused=everything_unused)
+            doomed = ~_referred_to(spared)
             dropped = (_artifacts_of_only if dry_run else _drop_steps)(connection, doomed)
             excess = 0
             if quota_bytes is not None:
                 kept = _bytes_of_all(connection) - (sum(dropped.values()) if dry_run else 0)
-                least = _least_used(connection, beside + kept - quota_bytes, besides=dropped)
+                may_go = _artifacts_of_only(connection, ~_referred_to(at_work))
+                may_go = {address: may_go[address] for address in may_go.keys() - dropped.keys()}
+                least = _least_used(connection, may_go, beside + kept - quota_bytes)
                 if not dry_run:
                     _forget(connection, least)
                 dropped |= least
@@ -104,6 +110,24 @@ class Upkeep:
         return Cleaned(
             artifacts=removed, temporary=temporary, over_quota_bytes=max(0, excess), dry_run=dry_run
         )
+
+    def _at_work(self, connection: Connection) -> ColumnElement[bool]:
+        """Whether a job is under lease, or waits for its next stage in a batch that a process works on."""
+        live = {
+            activity.batch_id
+            for activity in all_activities(connection)
+            if owners.is_alive(self._temporaries, activity.owner)
+        }
+        leased = (
+            select(batch_jobs.c.batch_id)
+            .join(_other_jobs, _other_jobs.c.id == batch_jobs.c.job_id)
+            .where(_other_jobs.c.lease_owner.is_not(None))
+        )
+        waiting = select(batch_jobs.c.job_id).where(
+            batch_jobs.c.state == EntryState.WAITING,
+            or_(batch_jobs.c.batch_id.in_(live), batch_jobs.c.batch_id.in_(leased)),
+        )
+        return or_(jobs.c.lease_owner.is_not(None), jobs.c.id.in_(waiting))
 
     def _beside_artifacts(self) -> tuple[Amount, Amount, Amount, Amount]:
         """Films, images, temporaries and the database."""
@@ -173,11 +197,13 @@ def left_beside_films(films: Path, *, abandoned: bool = False) -> list[Path]:
     return [path for path in found if _is_abandoned(path)] if abandoned else found
 
 
-def _spared(older_than: timedelta | None, *, everything_unused: bool) -> ColumnElement[bool]:
+def _spared(
+    at_work: ColumnElement[bool], older_than: timedelta | None, *, everything_unused: bool
+) -> ColumnElement[bool]:
     """Which jobs keep all that they refer to."""
     if older_than is None and not everything_unused:
         return ~false()
-    spared: ColumnElement[bool] = jobs.c.lease_owner.is_not(None)
+    spared = at_work
     if not everything_unused:
         spared = or_(spared, jobs.c.status != JobStatus.DONE)
     if older_than is not None:
@@ -230,15 +256,12 @@ def _forget(connection: Connection, addresses: Iterable[str]) -> None:
         connection.execute(delete(artifacts).where(artifacts.c.address.in_(some)))
 
 
-def _least_used(connection: Connection, excess: int, *, besides: Container[str] = ()) -> dict[str, int]:
-    """Address → bytes of artifacts that together have `excess` bytes or more, or of all that may go.
+def _least_used(connection: Connection, may_go: dict[str, int], excess: int) -> dict[str, int]:
+    """Address → bytes of those that together have `excess` bytes or more, or of all that may go.
 
     Those used longest ago come first, and those that were paid for come last, since to make them again
-    costs money. Films stay while their job is there, and what a job at work refers to stays.
+    costs money.
     """
-    if excess <= 0:
-        return {}
-    may_go = _artifacts_of_only(connection, ~_referred_to(jobs.c.lease_owner.is_not(None)))
     paid = (
         select(steps.c.key)
         .join(paid_calls, paid_calls.c.step_key == steps.c.key)
@@ -251,7 +274,7 @@ def _least_used(connection: Connection, excess: int, *, besides: Container[str] 
     for address in connection.execute(query).scalars().all():
         if excess <= 0:
             break
-        if address in may_go and address not in besides:
+        if address in may_go:
             chosen[address] = may_go[address]
             excess -= may_go[address]
     return chosen

@@ -19,8 +19,16 @@ from localvid.schemas import clean_prompt
 
 Value = dict[str, "Value"] | list["Value"] | str | int | float | bool | None
 
-_MAX_DEPTH = 6
-_MAX_NODES = 10_000
+
+class Limits(NamedTuple):
+    """What a text may hold, and what errors call it."""
+
+    what: str
+    depth: int
+    nodes: int
+
+
+STORYBOARD = Limits("a storyboard", depth=6, nodes=10_000)
 """100 shots of all keys, each transition with its own two, are 2,700 keys and values."""
 
 _NULL = re.compile(r"|~|null|Null|NULL")
@@ -123,11 +131,11 @@ class Entry(NamedTuple):
         return self.value.end
 
 
-def compose(text: str) -> Node | None:
+def compose(text: str, limits: Limits = STORYBOARD) -> Node | None:
     """The one document in the text; None where there is none. `start` and `end` of a node are places in
     `text`, without the blank lines and comments after it. Raises YamlTextError."""
     try:
-        return _Composer(text).document()
+        return _Composer(text, limits).document()
     except MarkedYAMLError as error:
         reason = error.problem or error.context or _UNREADABLE
         begun = any(found in reason for found in _BEGUN_EARLIER)
@@ -159,8 +167,9 @@ def node_at(node: Node, place: tuple[int | str, ...]) -> Node:
 class _Composer:
     """Nodes from ruamel.yaml's events; its own composer would follow aliases and knows no limits."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, limits: Limits) -> None:
         self._text = text
+        self._limits = limits
         self._events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
         self._nodes = 0
 
@@ -175,10 +184,10 @@ class _Composer:
 
     def _node(self, event: Any, depth: int) -> Node:
         self._nodes += 1
-        if self._nodes > _MAX_NODES:
-            raise YamlTextError("it holds more than a storyboard can", _line(event))
-        if depth > _MAX_DEPTH:
-            raise YamlTextError("it is nested deeper than a storyboard can be", _line(event))
+        if self._nodes > self._limits.nodes:
+            raise YamlTextError(f"it holds more than {self._limits.what} can", _line(event))
+        if depth > self._limits.depth:
+            raise YamlTextError(f"it is nested deeper than {self._limits.what} can be", _line(event))
         kind = type(event).__name__
         if kind == "AliasEvent" or event.anchor is not None:
             raise YamlTextError(

@@ -19,8 +19,8 @@ import pytest
 from sqlalchemy import Connection, delete, update
 
 from localvid.errors import WorkspaceError
-from localvid.schemas import CallState, ClipOrder, FilmOptions, JobStatus, Price, Progress
-from localvid.store import Fault, Finding, Limits, Severity, Store, check_workspace
+from localvid.schemas import CallState, ClipOrder, FilmOptions, JobStatus, Price, Progress, Stage
+from localvid.store import Fault, Finding, Limits, NewEntry, Next, Severity, Store, check_workspace
 from localvid.store import checked_files as checked_files_module
 from localvid.store import database as database_module
 from localvid.store import lease as lease_module
@@ -31,6 +31,7 @@ from localvid.store.tables import artifacts, jobs, steps
 from localvid.store.wholeness import Blemish, look_at
 
 DEAD = "elsewhere-1-0123456789ab"
+_FILM = "1, 1, id, 'waiting', 0, 'local:animatic', 1.0, 0"
 
 
 @pytest.fixture
@@ -465,6 +466,14 @@ def test_rows_of_another_version_are_found_one_by_one(store: Store) -> None:
     assert any(f"localvid delete-job {future}" in found.remedy for found in findings)
 
 
+def test_a_batch_is_read_too(store: Store) -> None:
+    job_id = _job(store)
+    batch = store.create_batch("x.jsonl", [NewEntry(job_id, 1)], [Next(Stage.CLIPS, "local:animatic", 1.0)])
+    assert _faults(store.workspace) == []
+    _execute(store.workspace, "UPDATE batch_jobs SET stage = 99")
+    assert _faults(store.workspace) == [(Fault.ROW, batch.id)]
+
+
 def test_every_page_of_rows_is_looked_at(store: Store) -> None:
     job_id = _job(store)
     columns = "status, prompt, options, seed, error, hint, updated_at, cancel_requested, notices"
@@ -487,12 +496,14 @@ def test_rows_that_name_what_is_not_there_are_found_and_removed(store: Store) ->
     _execute(
         store.workspace,
         "INSERT INTO job_steps VALUES ('20200101-00000000', 0, 'a', 'clip', '')",
+        f"INSERT INTO batch_jobs SELECT 'gone', {_FILM}, NULL, 0, '', '', created_at FROM jobs",
         "DELETE FROM artifacts WHERE address IN (SELECT address FROM steps WHERE key = 'a')",
         "DELETE FROM steps WHERE key = 'c'",
     )
     findings = check_workspace(store.workspace).findings
     assert {(found.fault, found.subject) for found in findings if found.fault is not Fault.ORPHAN} == {
         (Fault.REFERENCE, "20200101-00000000"),
+        (Fault.REFERENCE, "gone"),
         (Fault.REFERENCE, "a"),
         (Fault.REFERENCE, path.name),
     }
@@ -503,6 +514,16 @@ def test_rows_that_name_what_is_not_there_are_found_and_removed(store: Store) ->
 
 
 # --- the database --------------------------------------------------------------------------------
+
+
+def _forget_uses(workspace: Path) -> None:
+    """The tables as the version had them that recorded no uses."""
+    _execute(
+        workspace,
+        "ALTER TABLE artifacts DROP COLUMN used_at",
+        *(f"DROP TABLE {table}" for table in ("batch_jobs", "batches", "stage_times", "activities")),
+        "DELETE FROM schema_version WHERE version > 3",
+    )
 
 
 def _database_fault(workspace: Path) -> Finding:
@@ -541,11 +562,7 @@ def test_an_older_database_and_a_log_that_cannot_be_trusted_are_settled_by_openi
     _job(store, "a")
     store.close()
     workspace = store.workspace
-    _execute(
-        workspace,
-        "ALTER TABLE artifacts DROP COLUMN used_at",
-        f"DELETE FROM schema_version WHERE version = {len(MIGRATIONS)}",
-    )
+    _forget_uses(workspace)
     older = _database_fault(workspace)
     assert "an older localvid" in older.detail
     with Store(workspace) as opened:
@@ -571,11 +588,7 @@ def test_what_was_made_before_uses_were_recorded_is_as_old_as_its_job(store: Sto
     with store._database.write() as connection:
         connection.execute(delete(jobs).where(jobs.c.id != job_id))
     store.close()
-    _execute(
-        store.workspace,
-        "ALTER TABLE artifacts DROP COLUMN used_at",
-        f"DELETE FROM schema_version WHERE version = {len(MIGRATIONS)}",
-    )
+    _forget_uses(store.workspace)
     with Store(store.workspace) as opened, opened._database.read() as connection:
         query = steps.join(artifacts).select().with_only_columns(steps.c.key, artifacts.c.used_at)
         used = {row.key: row.used_at for row in connection.execute(query)}

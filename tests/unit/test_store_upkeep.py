@@ -10,8 +10,17 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from localvid.errors import DiskFullError
-from localvid.schemas import CallState, ClipOrder, FilmOptions, JobStatus, Price
-from localvid.store import Amount, Limits, Store
+from localvid.schemas import (
+    Activity,
+    CallState,
+    ClipOrder,
+    EntryState,
+    FilmOptions,
+    JobStatus,
+    Price,
+    Stage,
+)
+from localvid.store import Amount, Limits, NewEntry, Next, Store
 from localvid.store.space import BALLAST_BYTES
 from localvid.store.tables import artifacts, jobs, steps
 
@@ -281,6 +290,43 @@ def test_a_quota_that_cannot_be_met_is_said_and_films_and_work_stay(store: Store
         assert film.exists()
     store.clean(quota_bytes=0)
     assert _made(store, *"afw") == "f"  # the other job has ended, unfinished: it makes its clip again
+
+
+def test_what_waits_in_a_batch_that_is_worked_on_stays(store: Store) -> None:
+    """Between two stages a film of a batch is under no lease."""
+    first, second, alone = (
+        _job(store, (key, "clip", key.encode()), end=JobStatus.INTERRUPTED) for key in "abc"
+    )
+    following = Next(Stage.JOIN, "", 1.0)
+    batch = store.create_batch("x", [NewEntry(first, 1), NewEntry(second, 2)], [following, following])
+    with store.lease(first):
+        assert store.clean(quota_bytes=0).artifacts.count == 1
+        assert store.clean(everything_unused=True).artifacts.count == 0
+        assert _made(store, *"abc") == "ab"
+    activity = Activity(
+        owner=store.owner,
+        batch_id=batch.id,
+        job_id=first,
+        number=1,
+        device="cpu",
+        stage=Stage.CLIPS,
+        message="",
+        shot=None,
+        num_shots=None,
+        overall=0,
+        loads=0,
+        seen_at=datetime.now(UTC),
+    )
+    store.temporary(".bin").touch()  # its owner is known to live
+    store.show_activity(activity)
+    assert store.clean(quota_bytes=0).artifacts.count == 0
+    batch.set_aside(second, EntryState.FAILED, error="no", hint="", attempts=3)
+    assert store.clean(quota_bytes=0).artifacts.count == 1
+    assert _made(store, *"abc") == "a"
+    store.show_activity(activity.model_copy(update={"owner": "elsewhere-1-0123456789ab"}))
+    store.forget_activity()
+    assert store.clean(quota_bytes=0).artifacts.count == 1
+    assert store.get_job(alone).status is JobStatus.INTERRUPTED
 
 
 def test_bytes_that_a_job_at_work_made_too_stay(store: Store) -> None:

@@ -1,0 +1,38 @@
+"""A batch from its rows to its films: recorded first, then worked on by one process or several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from localvid.batch.stages import first_stage
+from localvid.batch_file import BatchRow
+from localvid.orchestrator import VideoOrchestrator
+from localvid.store import BatchRows, NewEntry
+
+
+def begin_batch(
+    orchestrator: VideoOrchestrator,
+    rows: Sequence[BatchRow],
+    *,
+    source: str,
+    on_row: Callable[[int], None] = lambda _: None,
+) -> BatchRows:
+    """Record a job for every row, and the batch; nothing is run yet. `on_row` is told each row's number.
+
+    Raises as `VideoOrchestrator.create_job` does; `plan_batch` says before what will. Jobs that were recorded
+    until then are removed again.
+    """
+    entries, nexts = [], []
+    try:
+        for row in rows:
+            on_row(row.number)
+            job = orchestrator.create_job(
+                prompt=row.prompt or "", storyboard=row.storyboard, seed=row.seed, options=row.options
+            )
+            entries.append(NewEntry(job.id, row.line))
+            nexts.append(first_stage(orchestrator, job))
+    except BaseException:
+        for entry in entries:
+            orchestrator.store.delete_job(entry.job_id)
+        raise
+    return orchestrator.store.create_batch(source, entries, nexts)

@@ -1,0 +1,337 @@
+"""One process's part in a batch: it takes what is due, stage by stage, until nothing is left.
+
+Films are joined in a thread of their own, beside the next film's clips. A film that fails is tried again
+later and set aside after the third time; the batch goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection
+
+from localvid.batch.pace import Pace
+from localvid.batch.stages import next_stage
+from localvid.batch.terms import MAX_ATTEMPTS, BatchTerms
+from localvid.errors import (
+    DiskFullError,
+    JobBusyError,
+    JobCancelledError,
+    LocalvidError,
+    StoppedError,
+)
+from localvid.orchestrator import VideoOrchestrator
+from localvid.schemas import Activity, EntryState, Progress, Stage, StageTime
+from localvid.slot import ModelSlot
+from localvid.store import BatchRows, Due, JobLease
+
+logger = logging.getLogger(__name__)
+
+_MODELS_STAGES = (Stage.STORYBOARD, Stage.KEYFRAMES, Stage.CLIPS)
+_LOOK_SECONDS = 0.5
+"""How often a worker with nothing to do looks again: others work on what is left, or it is not yet time."""
+_ACTIVITY_SECONDS = 1.0
+
+OnNotice = Callable[[str], None]
+
+
+class Worker:
+    """Works on a batch in this process until nothing is left that it may do.
+
+    `device`: what is told to whoever looks on. `stop` may be called from a signal handler or a thread.
+    """
+
+    def __init__(
+        self,
+        orchestrator: VideoOrchestrator,
+        batch: BatchRows,
+        terms: BatchTerms,
+        *,
+        device: str = "",
+        on_notice: OnNotice = logger.info,
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._store = orchestrator.store
+        self._batch = batch
+        self._terms = terms
+        self._device = device
+        self._on_notice = on_notice
+        self._pace = Pace(batch)
+        self._stopped = threading.Event()
+        self._models_are_done = threading.Event()
+        self._news = threading.Event()
+        """A film was joined, or the work is to stop: there may be nothing left."""
+        self._models = ModelSlot(orchestrator.settings)
+        self._too_long: set[str] = set()
+        """Jobs whose clips would not be done in time."""
+        self._broken: BaseException | None = None
+        self.was_stopped = False
+        """Whether it ended because `stop` was called, and not because nothing was left or time was up."""
+
+    @property
+    def loads(self) -> int:
+        """How many models it loaded."""
+        return self._models.loads
+
+    def stop(self) -> None:
+        """End at the next safe point; what is finished is kept."""
+        self.was_stopped = True
+        self._end()
+
+    def _end(self) -> None:
+        self._stopped.set()
+        self._news.set()
+
+    def run(self) -> None:
+        """Work until nothing is left. What is no LocalvidError, and no film's, passes."""
+        joining = threading.Thread(target=self._join_films, name="join", daemon=True)
+        alarm = self._alarm()
+        joining.start()
+        try:
+            with self._models:
+                while not self._stopped.is_set() and self._broken is None:
+                    if not self._work_once(_MODELS_STAGES, self._models):
+                        if self._is_over():
+                            break
+                        self._news.wait(_LOOK_SECONDS)
+                        self._news.clear()
+                        self._store.settle_orphans()  # films of a process that died are free again
+        except BaseException:
+            self._stopped.set()
+            raise
+        finally:
+            self._models_are_done.set()
+            if alarm is not None:
+                alarm.cancel()
+            joining.join()
+            self._store.forget_activity()
+        if self._broken is not None:
+            raise self._broken
+
+    # --- what is due ------------------------------------------------------------------------------
+
+    def _work_once(self, stages: Sequence[Stage], models: ModelSlot) -> bool:
+        """Do one stage of one film; False: none is due that nobody else works on."""
+        taken = self._take(stages)
+        if taken is None:
+            return False
+        due, lease = taken
+        with lease:
+            self._work(due, lease, models)
+        return True
+
+    def _take(self, stages: Sequence[Stage]) -> tuple[Due, JobLease] | None:
+        skipped = tuple(self._too_long)
+        for due in self._batch.due(stages, in_flight=self._terms.in_flight, but=skipped):
+            if due.entry.stage is Stage.CLIPS and not self._is_in_time(due):
+                self._too_long.add(due.entry.job_id)
+                continue
+            try:
+                lease = self._store.lease(
+                    due.entry.job_id,
+                    only_if=lambda connection, due=due: self._batch.is_due(connection, due),  # type: ignore[misc]
+                )
+            except JobBusyError:
+                continue  # another process was faster
+            return due, lease
+        return None
+
+    def _is_in_time(self, due: Due) -> bool:
+        """Whether the film can be done before the end, as far as that is known."""
+        if self._terms.until is None:
+            return True
+        clips = self._pace.seconds_of(due.entry.stage, due.model_id, due.units)
+        if clips is None:
+            return True
+        join = self._batch.seconds_a_film(Stage.JOIN) or 0.0
+        return datetime.now(UTC) + timedelta(seconds=clips + join) <= self._terms.until
+
+    def _is_over(self) -> bool:
+        """Whether nothing is left but what does not fit into the time."""
+        return self._batch.summary().waiting <= len(self._too_long)
+
+    def _alarm(self) -> threading.Timer | None:
+        """Ends the work when time is up."""
+        if self._terms.until is None:
+            return None
+        left = max(0.0, (self._terms.until - datetime.now(UTC)).total_seconds())
+        alarm = threading.Timer(left, self._end)
+        alarm.daemon = True
+        alarm.start()
+        return alarm
+
+    # --- one stage of one film --------------------------------------------------------------------
+
+    def _work(self, due: Due, lease: JobLease, models: ModelSlot) -> None:
+        watch = _Watch(due, lease, self)
+        run = self._orchestrator.run_of(
+            lease,
+            models=models,
+            on_progress=watch.listen,
+            on_notice=lambda notice: self._on_notice(f"film {due.entry.number}: {notice}"),
+            stopped=self._stopped,
+        )
+        try:
+            film = run.advance(due.entry.stage)
+            following = None
+            if film is None:
+                following = next_stage(self._orchestrator, lease.job, due.entry.stage)
+
+            def record(connection: Connection) -> None:
+                if (time_taken := watch.time_taken()) is not None:
+                    self._batch.add_time(connection, time_taken)
+                self._batch.advance(connection, lease.job.id, following, seconds=watch.seconds)
+
+            if film is None:
+                lease.pass_on(record)
+            else:
+                lease.finish(film, record=record)
+        except JobBusyError as error:
+            logger.warning("%s", error)  # the lease was lost: another process goes on with the film
+        except JobCancelledError as error:
+            lease.cancel()
+            self._set_aside(due, watch, EntryState.CANCELLED, error, attempts=due.entry.attempts)
+        except StoppedError:
+            lease.pass_on(lambda _connection: None)
+        except DiskFullError as error:
+            lease.pass_on(lambda _connection: None)
+            self._await_space(error)
+        except LocalvidError as error:
+            self._fail(due, lease, watch, error, retryable=error.retryable)
+        except Exception as error:  # a defect must not cost the other films
+            logger.exception("film %d of the batch, job %s", due.entry.number, lease.job.id)
+            defect = LocalvidError(
+                f"{type(error).__name__}: {error}", hint="report it with what `localvid doctor` prints"
+            )
+            self._fail(due, lease, watch, defect, retryable=False)
+
+    def _fail(
+        self, due: Due, lease: JobLease, watch: _Watch, error: LocalvidError, *, retryable: bool
+    ) -> None:
+        attempts = due.entry.attempts + 1
+        self._models_may_be_broken(due)
+        if retryable and attempts < MAX_ATTEMPTS:
+            lease.pass_on(lambda _connection: None)
+            wait = self._terms.backoff_seconds * 2 ** (attempts - 1)
+            self._batch.put_off(
+                lease.job.id,
+                datetime.now(UTC) + timedelta(seconds=wait),
+                error=error.message,
+                hint=error.hint,
+                attempts=attempts,
+                seconds=watch.seconds,
+            )
+            self._on_notice(
+                f"film {due.entry.number}: {error.message}; attempt {attempts + 1} of {MAX_ATTEMPTS} "
+                f"follows in {wait:.0f} s"
+            )
+            return
+        lease.fail(error.message, error.hint)
+        self._set_aside(due, watch, EntryState.FAILED, error, attempts=attempts)
+        if self._terms.fail_fast:
+            self._end()
+
+    def _models_may_be_broken(self, due: Due) -> None:
+        """A model that failed is opened anew for the next film."""
+        if due.entry.stage is not Stage.JOIN:
+            self._models.close()
+
+    def _set_aside(
+        self, due: Due, watch: _Watch, state: EntryState, error: LocalvidError, *, attempts: int
+    ) -> None:
+        self._batch.set_aside(
+            due.entry.job_id,
+            state,
+            error=error.message,
+            hint=error.hint,
+            attempts=attempts,
+            seconds=watch.seconds,
+        )
+
+    def _await_space(self, error: DiskFullError) -> None:
+        """Wait until the disk has room again, or the work is stopped."""
+        self._on_notice(f"paused: {error.message}; it goes on by itself when there is room")
+        while not self._stopped.wait(self._terms.space_poll_seconds):
+            try:
+                self._store.check_space()
+            except DiskFullError:
+                continue
+            self._on_notice("there is room again: going on")
+            return
+
+    # --- joining ---------------------------------------------------------------------------------
+
+    def _join_films(self) -> None:
+        nothing = ModelSlot(self._orchestrator.settings)
+        try:
+            while not self._stopped.is_set():
+                if self._work_once((Stage.JOIN,), nothing):
+                    self._news.set()
+                    continue
+                if self._models_are_done.wait(_LOOK_SECONDS / 5):
+                    while not self._stopped.is_set() and self._work_once((Stage.JOIN,), nothing):
+                        pass
+                    return
+        except BaseException as error:
+            self._broken = error
+            self._news.set()
+
+    def say(self, due: Due, job_id: str, progress: Progress) -> None:
+        """Tell whoever looks on what is done now."""
+        self._store.show_activity(
+            Activity(
+                owner=self._store.owner,
+                batch_id=self._batch.id,
+                job_id=job_id,
+                number=due.entry.number,
+                device=self._device,
+                stage=due.entry.stage,
+                message=progress.message,
+                shot=progress.shot,
+                num_shots=progress.num_shots,
+                overall=progress.overall,
+                loads=self.loads,
+                seen_at=datetime.now(UTC),
+            )
+        )
+
+
+class _Watch:
+    """Listens to one stage of one film: how long it takes, and whether it made anything."""
+
+    def __init__(self, due: Due, lease: JobLease, worker: Worker) -> None:
+        self._due = due
+        self._job_id = lease.job.id
+        self._worker = worker
+        self._started = time.monotonic()
+        self._said = 0.0
+        self._made = self._reused = False
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def listen(self, progress: Progress) -> None:
+        if progress.num_steps and progress.step >= progress.num_steps:
+            self._reused |= progress.cached
+            self._made |= not progress.cached
+        now = time.monotonic()
+        # Joining goes on beside other work, which says more.
+        if now - self._said >= _ACTIVITY_SECONDS and self._due.entry.stage is not Stage.JOIN:
+            self._said = now
+            self._worker.say(self._due, self._job_id, progress)
+
+    def time_taken(self) -> StageTime | None:
+        """None where the stage made nothing, or not all of it, which would tell nothing of its pace."""
+        if self._reused or not self._made:
+            return None
+        return StageTime(
+            stage=self._due.entry.stage,
+            model_id=self._due.model_id,
+            units=self._due.units,
+            seconds=self.seconds,
+        )

@@ -1,0 +1,344 @@
+"""Rows of batches: which film is due for which stage, what failed how often, what stages took.
+
+A row says what comes next for a film. Any number of processes may share a batch: each picks what is due, and
+works on it under the job's own lease, so two never work on one film, and a row changes only with the lease
+still held.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
+
+from localvid.errors import JobNotFoundError
+from localvid.schemas import Activity, BatchEntry, BatchSummary, EntryState, Stage, StageTime
+from localvid.store.database import Database
+from localvid.store.jobs import new_id
+from localvid.store.tables import activities, batch_jobs, batches, jobs, stage_times
+
+STAGES = tuple(Stage)
+_RECENT = 20
+"""As many of a model's latest times make an estimate: the machine may do other work by now."""
+
+
+class NewEntry(NamedTuple):
+    """A film that joins a batch."""
+
+    job_id: str
+    line: int
+
+
+class Due(NamedTuple):
+    """What comes next for one film."""
+
+    entry: BatchEntry
+    model_id: str
+    units: float
+
+
+class Next(NamedTuple):
+    """The stage that follows, with the model that it needs and how much work it is."""
+
+    stage: Stage
+    model_id: str
+    units: float
+
+
+class BatchRows:
+    """One batch; safe to use from threads."""
+
+    def __init__(self, database: Database, batch_id: str) -> None:
+        self._database = database
+        self.id = batch_id
+
+    def summary(self) -> BatchSummary:
+        with self._database.read() as connection:
+            return _summary(connection, self.id)
+
+    def entries(
+        self, *, state: EntryState | None = None, limit: int | None = None, offset: int = 0
+    ) -> list[BatchEntry]:
+        """Films in the order of the file."""
+        query = select(batch_jobs).where(batch_jobs.c.batch_id == self.id).order_by(batch_jobs.c.number)
+        if state is not None:
+            query = query.where(batch_jobs.c.state == state)
+        with self._database.read() as connection:
+            return [_entry(row) for row in connection.execute(query.limit(limit).offset(offset))]
+
+    def due(
+        self, stages: Sequence[Stage], *, in_flight: int | None = None, but: Sequence[str] = ()
+    ) -> list[Due]:
+        """Films of which one of these stages comes next, those first that a loaded model serves on: by
+        stage, model and number. Films that another process works on are not among them.
+
+        `in_flight`: of the films that are not ended, so many are looked at. `but`: jobs to leave out.
+        """
+        now = datetime.now(UTC)
+        places = [STAGES.index(stage) for stage in stages]
+        due = and_(
+            _waiting(self.id),
+            batch_jobs.c.stage.in_(places),
+            or_(batch_jobs.c.not_before.is_(None), batch_jobs.c.not_before <= now),
+            or_(jobs.c.lease_owner.is_(None), jobs.c.lease_expires_at < now),
+            batch_jobs.c.job_id.not_in(but),
+        )
+        query = select(batch_jobs).join(jobs, jobs.c.id == batch_jobs.c.job_id).where(due)
+        with self._database.read() as connection:
+            if in_flight is not None:
+                query = query.where(batch_jobs.c.number <= _last_in_flight(connection, self.id, in_flight))
+            query = query.order_by(batch_jobs.c.stage, batch_jobs.c.model, batch_jobs.c.number).limit(50)
+            return [Due(_entry(row), row.model, row.units) for row in connection.execute(query)]
+
+    def is_due(self, connection: Connection, due: Due) -> bool:
+        """Whether that still comes next. In the transaction that takes the job's lease."""
+        still = and_(
+            _waiting(self.id),
+            batch_jobs.c.number == due.entry.number,
+            batch_jobs.c.stage == STAGES.index(due.entry.stage),
+        )
+        return connection.execute(select(batch_jobs.c.number).where(still)).first() is not None
+
+    def changed_since(self, moment: datetime) -> list[BatchEntry]:
+        """Films of which something changed at that moment or later, the earliest change first."""
+        query = (
+            select(batch_jobs)
+            .where(batch_jobs.c.batch_id == self.id, batch_jobs.c.updated_at >= moment)
+            .order_by(batch_jobs.c.updated_at, batch_jobs.c.number)
+        )
+        with self._database.read() as connection:
+            return [_entry(row) for row in connection.execute(query)]
+
+    def next_time(self) -> datetime | None:
+        """When the first of those that wait for another attempt may be tried; None: none waits so."""
+        query = select(func.min(batch_jobs.c.not_before)).where(_waiting(self.id))
+        with self._database.read() as connection:
+            found: datetime | None = connection.execute(query).scalar()
+        return found
+
+    # --- what became of a film -------------------------------------------------------------------
+
+    def advance(self, connection: Connection, job_id: str, following: Next | None, *, seconds: float) -> None:
+        """A stage is done; `following` comes next, None: the film is done. In the lease's transaction."""
+        values: dict[str, object] = {"attempts": 0, "not_before": None, "error": "", "hint": ""}
+        if following is None:
+            values["state"] = EntryState.DONE
+        else:
+            values |= {
+                "stage": STAGES.index(following.stage),
+                "model": following.model_id,
+                "units": following.units,
+            }
+        self._set(connection, job_id, values, seconds=seconds)
+
+    def set_aside(
+        self, job_id: str, state: EntryState, *, error: str, hint: str, attempts: int, seconds: float = 0.0
+    ) -> None:
+        """No further attempt is made."""
+        values: dict[str, object] = {"state": state, "error": error, "hint": hint, "attempts": attempts}
+        with self._database.write() as connection:
+            self._set(connection, job_id, values, seconds=seconds)
+
+    def put_off(
+        self, job_id: str, until: datetime, *, error: str, hint: str, attempts: int, seconds: float = 0.0
+    ) -> None:
+        """Another attempt is made, not before then."""
+        values: dict[str, object] = {"not_before": until, "error": error, "hint": hint, "attempts": attempts}
+        with self._database.write() as connection:
+            self._set(connection, job_id, values, seconds=seconds)
+
+    def take_up(self) -> int:
+        """What was set aside is tried again, from the stage that failed; how many films."""
+        again = and_(
+            batch_jobs.c.batch_id == self.id,
+            batch_jobs.c.state.in_((EntryState.FAILED, EntryState.CANCELLED)),
+        )
+        with self._database.write() as connection:
+            return connection.execute(
+                update(batch_jobs)
+                .where(again)
+                .values(state=EntryState.WAITING, attempts=0, not_before=None, error="", hint="")
+            ).rowcount
+
+    def _set(self, connection: Connection, job_id: str, values: dict[str, object], *, seconds: float) -> None:
+        connection.execute(
+            update(batch_jobs)
+            .where(batch_jobs.c.batch_id == self.id, batch_jobs.c.job_id == job_id)
+            .values(**values, seconds=batch_jobs.c.seconds + seconds, updated_at=datetime.now(UTC))
+        )
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def add_time(self, connection: Connection, time: StageTime) -> None:
+        """Remember how long a stage took. In the lease's transaction."""
+        connection.execute(
+            insert(stage_times).values(
+                stage=time.stage, model=time.model_id, units=time.units, seconds=time.seconds
+            )
+        )
+
+    def waiting(self) -> dict[tuple[Stage, str], tuple[int, float]]:
+        """By what comes next and the model that it needs: films that wait, and their work together."""
+        query = (
+            select(batch_jobs.c.stage, batch_jobs.c.model, func.count(), func.sum(batch_jobs.c.units))
+            .where(_waiting(self.id))
+            .group_by(batch_jobs.c.stage, batch_jobs.c.model)
+        )
+        with self._database.read() as connection:
+            return {
+                (STAGES[stage], model): (films, units)
+                for stage, model, films, units in connection.execute(query)
+            }
+
+    def seconds_a_unit(self, stage: Stage, model_id: str) -> float | None:
+        """What this machine took lately, the median; None: it never did this."""
+        with self._database.read() as connection:
+            return seconds_a_unit(connection, stage, model_id)
+
+    def seconds_a_film(self, stage: Stage) -> float | None:
+        """What a film took lately in that stage, the median, whatever model; None: none ever did."""
+        with self._database.read() as connection:
+            return _latest(connection, stage_times.c.seconds, stage_times.c.stage == stage)
+
+
+def add(connection: Connection, *, source: str, entries: Sequence[NewEntry], nexts: Sequence[Next]) -> str:
+    """Insert a batch of jobs that exist, and what comes next for each; return its id."""
+    now = datetime.now(UTC)
+    batch_id = new_id(now)
+    while connection.execute(select(batches.c.id).where(batches.c.id == batch_id)).first():
+        batch_id = new_id(now)
+    connection.execute(insert(batches).values(id=batch_id, source=source, created_at=now))
+    connection.execute(
+        insert(batch_jobs),
+        [
+            {
+                "batch_id": batch_id,
+                "number": number,
+                "line": entry.line,
+                "job_id": entry.job_id,
+                "state": EntryState.WAITING,
+                "stage": STAGES.index(following.stage),
+                "model": following.model_id,
+                "units": following.units,
+                "attempts": 0,
+                "not_before": None,
+                "seconds": 0.0,
+                "error": "",
+                "hint": "",
+                "updated_at": now,
+            }
+            for number, (entry, following) in enumerate(zip(entries, nexts, strict=True), start=1)
+        ],
+    )
+    return batch_id
+
+
+def resolve(connection: Connection, name: str) -> str:
+    """The id of the batch that `name` is, or begins, or of the latest of a file so named.
+
+    Raises JobNotFoundError.
+    """
+    begins = name.strip().lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    wanted = or_(
+        batches.c.source == name,
+        batches.c.id.like(f"{begins}%", escape="\\"),
+        batches.c.id.like(f"%-{begins}%", escape="\\"),
+    )
+    query = select(batches.c.id).where(wanted).order_by(batches.c.created_at.desc(), batches.c.id.desc())
+    found: str | None = connection.execute(query.limit(1)).scalar()
+    if found is None or not begins:
+        raise JobNotFoundError(
+            f"no batch {name[:80]!r} in this workspace", hint="`localvid batch FILE` begins one"
+        )
+    return found
+
+
+def page(connection: Connection, *, limit: int) -> list[BatchSummary]:
+    """Batches, the newest first."""
+    query = select(batches.c.id).order_by(batches.c.created_at.desc(), batches.c.id.desc()).limit(limit)
+    return [_summary(connection, batch_id) for batch_id in connection.execute(query).scalars()]
+
+
+def seconds_a_unit(connection: Connection, stage: Stage, model_id: str) -> float | None:
+    """What this machine took lately, the median; None: it never did this."""
+    alike = and_(stage_times.c.stage == stage, stage_times.c.model == model_id)
+    return _latest(connection, stage_times.c.seconds / stage_times.c.units, alike)
+
+
+def show_activity(connection: Connection, activity: Activity) -> None:
+    """Say what a process does now, in place of what it said before."""
+    connection.execute(delete(activities).where(activities.c.owner == activity.owner))
+    connection.execute(insert(activities).values(owner=activity.owner, activity=activity.model_dump_json()))
+
+
+def forget_activity(connection: Connection, owner: str) -> None:
+    connection.execute(delete(activities).where(activities.c.owner == owner))
+
+
+def all_activities(connection: Connection) -> list[Activity]:
+    rows = connection.execute(select(activities.c.activity).order_by(activities.c.owner)).scalars()
+    return [Activity.model_validate_json(row) for row in rows]
+
+
+def _latest(connection: Connection, value: Any, where: ColumnElement[bool]) -> float | None:
+    query = select(value).where(where).order_by(stage_times.c.id.desc()).limit(_RECENT)
+    found = [float(each) for each in connection.execute(query).scalars()]
+    return statistics.median(found) if found else None
+
+
+def _waiting(batch_id: str) -> ColumnElement[bool]:
+    return and_(batch_jobs.c.batch_id == batch_id, batch_jobs.c.state == EntryState.WAITING)
+
+
+def _last_in_flight(connection: Connection, batch_id: str, in_flight: int) -> int:
+    """The number of the last film that may be begun while so many are not ended."""
+    query = (
+        select(batch_jobs.c.number)
+        .where(_waiting(batch_id))
+        .order_by(batch_jobs.c.number)
+        .limit(1)
+        .offset(in_flight - 1)
+    )
+    found: int | None = connection.execute(query).scalar()
+    return 2**31 - 1 if found is None else found
+
+
+def _summary(connection: Connection, batch_id: str) -> BatchSummary:
+    row = connection.execute(select(batches).where(batches.c.id == batch_id)).one()
+    counted = (
+        select(batch_jobs.c.state, func.count(), func.max(batch_jobs.c.updated_at))
+        .where(batch_jobs.c.batch_id == batch_id)
+        .group_by(batch_jobs.c.state)
+    )
+    counts, latest = dict.fromkeys(EntryState, 0), row.created_at
+    for state, count, updated in connection.execute(counted):
+        counts[EntryState(state)] = count
+        latest = max(latest, updated)
+    return BatchSummary(
+        id=row.id,
+        source=row.source,
+        created_at=row.created_at,
+        updated_at=latest,
+        waiting=counts[EntryState.WAITING],
+        done=counts[EntryState.DONE],
+        failed=counts[EntryState.FAILED],
+        cancelled=counts[EntryState.CANCELLED],
+    )
+
+
+def _entry(row: Row[Any]) -> BatchEntry:
+    return BatchEntry(
+        number=row.number,
+        line=row.line,
+        job_id=row.job_id,
+        stage=STAGES[row.stage],
+        state=EntryState(row.state),
+        attempts=row.attempts,
+        error=row.error,
+        hint=row.hint,
+        seconds=row.seconds,
+        not_before=row.not_before,
+    )

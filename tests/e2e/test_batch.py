@@ -1,0 +1,412 @@
+"""Batches with the real animatic: one load of each model, failures that cost no other film, going on."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from localvid import FilmOptions, Settings, Shot, Storyboard, VideoOrchestrator
+from localvid.batch import BatchTerms, Worker, begin_batch, plan_batch
+from localvid.batch_file import BatchRow
+from localvid.cli import run
+from localvid.errors import DiskFullError, GenerationFailedError, InvalidRequestError, OutOfMemoryError
+from localvid.llm.outline import OutlineWriter
+from localvid.media import probe
+from localvid.pipelines.animatic.adapter import Animatic
+from localvid.schemas import EntryState, OnProgress, Stage, VideoRequest
+from localvid.store import BatchRows, JobLease, Store
+
+OPTIONS = FilmOptions(
+    width=128, height=72, num_frames=4, fps=8, llm="outline", model="local:animatic", max_shots=1
+)
+TERMS = BatchTerms(backoff_seconds=0.0, space_poll_seconds=0.05)
+
+
+@pytest.fixture
+def orchestrator(tmp_path: Path) -> Iterator[VideoOrchestrator]:
+    settings = Settings(
+        workspace=tmp_path / "workspace",
+        hub_cache=tmp_path / "hub",
+        min_free_gib=0,
+        offline=True,
+        device="cpu",
+    )
+    with VideoOrchestrator(settings, on_notice=lambda _notice: None) as orchestrator:
+        yield orchestrator
+
+
+def rows(*prompts: str, options: FilmOptions = OPTIONS) -> list[BatchRow]:
+    return [
+        BatchRow(line=number, number=number, prompt=prompt, options=options, seed=number)
+        for number, prompt in enumerate(prompts, start=1)
+    ]
+
+
+def begin(orchestrator: VideoOrchestrator, *prompts: str) -> BatchRows:
+    return begin_batch(orchestrator, rows(*prompts), source="films.jsonl")
+
+
+def states(batch: BatchRows) -> list[str]:
+    return [entry.state.value for entry in batch.entries()]
+
+
+def failing_for(
+    monkeypatch: pytest.MonkeyPatch, seed_words: str, error: Exception, times: int = 99
+) -> list[int]:
+    """Clips whose description has these words fail so often."""
+    write, left = Animatic._write_clip, [times]
+
+    def fail(self: Animatic, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
+        if seed_words in request.description and left[0]:
+            left[0] -= 1
+            raise error
+        write(self, request, output, on_progress)
+
+    monkeypatch.setattr(Animatic, "_write_clip", fail)
+    return left
+
+
+def test_each_model_is_loaded_once_whatever_the_number_of_films(orchestrator: VideoOrchestrator) -> None:
+    batch = begin(orchestrator, "a fox", "a whale", "a castle", "a train")
+    worker = Worker(orchestrator, batch, TERMS)
+    worker.run()
+
+    assert worker.loads == 2  # what writes, and what draws
+    assert states(batch) == ["done"] * 4
+    for entry in batch.entries():
+        job = orchestrator.store.get_job(entry.job_id)
+        assert job.status == "done"
+        assert job.output_video_path is not None
+        assert probe(job.output_video_path).num_frames == 4
+        assert entry.seconds > 0
+    assert not list((orchestrator.settings.workspace / "tmp").glob("*/*"))
+
+
+def test_identical_steps_of_different_films_run_once(
+    orchestrator: VideoOrchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shots = tuple(Shot(description=f"a tree {number}", seed=number) for number in range(3))
+    made: list[str] = []
+    write = Animatic._write_clip
+
+    def count(self: Animatic, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
+        made.append(request.description)
+        write(self, request, output, on_progress)
+
+    monkeypatch.setattr(Animatic, "_write_clip", count)
+    boards = [Storyboard(shots=(shots[0], shots[1])), Storyboard(shots=(shots[1], shots[2]))]
+    found = [
+        BatchRow(line=number, number=number, storyboard=board, options=OPTIONS, seed=0)
+        for number, board in enumerate(boards, start=1)
+    ]
+    batch = begin_batch(orchestrator, found, source="films.jsonl")
+    Worker(orchestrator, batch, TERMS).run()
+
+    assert states(batch) == ["done", "done"]
+    assert sorted(made) == ["a tree 0", "a tree 1", "a tree 2"]
+
+
+def test_a_film_that_fails_thrice_is_set_aside_and_the_others_are_made(
+    orchestrator: VideoOrchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = failing_for(monkeypatch, "whale", OutOfMemoryError("no memory", hint="use less"))
+    batch = begin(orchestrator, "a fox", "a whale", "a castle")
+    Worker(orchestrator, batch, TERMS).run()
+
+    assert states(batch) == ["done", "failed", "done"]
+    failed = batch.entries(state=EntryState.FAILED)[0]
+    assert (failed.attempts, failed.error, failed.hint) == (3, "no memory", "use less")
+    assert left == [96]
+    assert orchestrator.store.get_job(failed.job_id).status == "failed"
+
+    monkeypatch.undo()
+    assert batch.take_up() == 1
+    Worker(orchestrator, batch, TERMS).run()
+    assert states(batch) == ["done"] * 3
+
+
+def test_what_succeeds_the_second_time_is_done(
+    orchestrator: VideoOrchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing_for(monkeypatch, "whale", OutOfMemoryError("no memory"), times=2)
+    batch = begin(orchestrator, "a whale", "a fox")
+    Worker(orchestrator, batch, TERMS).run()
+    assert states(batch) == ["done", "done"]
+    assert [entry.attempts for entry in batch.entries()] == [0, 0]
+
+
+@pytest.mark.parametrize("error", [InvalidRequestError("wrong"), ZeroDivisionError("a defect")])
+def test_what_no_attempt_mends_is_set_aside_at_once(
+    orchestrator: VideoOrchestrator, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    left = failing_for(monkeypatch, "whale", error)
+    batch = begin(orchestrator, "a whale", "a fox")
+    Worker(orchestrator, batch, TERMS).run()
+    assert states(batch) == ["failed", "done"]
+    assert left == [98]
+    assert str(error) in batch.entries()[0].error
+
+
+def test_fail_fast_ends_with_the_first_that_is_set_aside(
+    orchestrator: VideoOrchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing_for(monkeypatch, "fox", InvalidRequestError("wrong"))
+    batch = begin(orchestrator, "a fox", "a whale")
+    Worker(orchestrator, batch, TERMS.model_copy(update={"fail_fast": True})).run()
+    assert states(batch) == ["failed", "waiting"]
+
+
+def test_a_stop_keeps_what_is_finished_and_another_worker_goes_on(
+    orchestrator: VideoOrchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = begin(orchestrator, "a fox", "a whale", "a castle")
+    first = Worker(orchestrator, batch, TERMS)
+    write = Animatic._write_clip
+
+    def stop_at_whale(self: Animatic, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
+        if "whale" in request.description:
+            first.stop()
+        write(self, request, output, on_progress)
+
+    monkeypatch.setattr(Animatic, "_write_clip", stop_at_whale)
+    first.run()
+    assert first.was_stopped
+    assert "waiting" in states(batch)
+    assert {job.status.value for job in orchestrator.store.list_jobs()} <= {"done", "pending"}
+
+    monkeypatch.undo()
+    Worker(orchestrator, batch, TERMS).run()
+    assert states(batch) == ["done"] * 3
+
+
+def test_what_does_not_fit_before_the_end_is_not_begun(orchestrator: VideoOrchestrator) -> None:
+    batch = begin(orchestrator, "a fox")
+    Worker(orchestrator, batch, TERMS).run()  # so that it is known how long a film takes
+    again = begin(orchestrator, "a whale", "a castle")
+    soon = datetime.now(UTC) + timedelta(seconds=60)
+    per_film = again.seconds_a_film(Stage.CLIPS)
+    assert per_film is not None and per_film < 20
+    slow = orchestrator.store.get_batch(again.id)
+    slow.seconds_a_unit = lambda *_: 1e9  # type: ignore[method-assign]  # a machine so slow
+    worker = Worker(orchestrator, slow, TERMS.model_copy(update={"until": soon}))
+    worker.run()
+    assert states(again) == ["waiting", "waiting"]
+    assert [entry.stage for entry in again.entries()] == [Stage.CLIPS, Stage.CLIPS]  # their words are written
+
+    Worker(orchestrator, again, TERMS.model_copy(update={"until": soon})).run()
+    assert states(again) == ["done", "done"]
+
+
+def test_time_that_is_up_stops_the_work(orchestrator: VideoOrchestrator) -> None:
+    batch = begin(orchestrator, "a fox", "a whale")
+    worker = Worker(orchestrator, batch, TERMS.model_copy(update={"until": datetime.now(UTC)}))
+    worker.run()
+    assert not worker.was_stopped
+    assert "waiting" in states(batch)
+
+
+def test_a_full_disk_is_waited_for_and_no_film_pays_for_it(
+    orchestrator: VideoOrchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = begin(orchestrator, "a fox", "a whale")
+    refusals = [3]
+
+    def check(_self: Store) -> None:
+        if refusals[0]:
+            refusals[0] -= 1
+            raise DiskFullError("1 MiB free", hint="free some space")
+
+    monkeypatch.setattr(Store, "check_space", check)
+    notices: list[str] = []
+    Worker(orchestrator, batch, TERMS, on_notice=notices.append).run()
+    assert states(batch) == ["done", "done"]
+    assert refusals == [0]
+    assert any(notice.startswith("paused: 1 MiB free") for notice in notices)
+    assert "there is room again: going on" in notices
+
+
+def test_few_films_in_flight_are_finished_before_others_are_begun(orchestrator: VideoOrchestrator) -> None:
+    batch = begin(orchestrator, "a fox", "a whale", "a castle", "a train")
+    order: list[tuple[int, Stage]] = []
+    advance = BatchRows.advance
+
+    def record(
+        self: BatchRows, connection: object, job_id: str, following: object, *, seconds: float
+    ) -> None:
+        entry = next(entry for entry in seen if entry.job_id == job_id)
+        order.append((entry.number, next(e.stage for e in [entry])))
+        advance(self, connection, job_id, following, seconds=seconds)  # type: ignore[arg-type]
+
+    seen = batch.entries()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BatchRows, "advance", record)
+        Worker(orchestrator, batch, TERMS.model_copy(update={"in_flight": 2})).run()
+    assert states(batch) == ["done"] * 4
+    begun = [number for number, _ in order]
+    assert begun.index(3) > max(begun.index(1), begun.index(2))
+    assert set(begun[:2]) == {1, 2}
+
+
+def test_two_workers_share_a_batch_and_make_nothing_twice(
+    orchestrator: VideoOrchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = begin(orchestrator, *(f"a fox number {number}" for number in range(6)))
+    published: list[str] = []
+    publish = JobLease.publish
+
+    def count(self: JobLease, key: str, kind: str, partial: Path) -> Path:
+        published.append(key)
+        return publish(self, key, kind, partial)
+
+    monkeypatch.setattr(JobLease, "publish", count)
+    with VideoOrchestrator(orchestrator.settings, on_notice=lambda _notice: None) as other:
+        second = Worker(other, other.store.get_batch(batch.id), TERMS)
+        thread = threading.Thread(target=second.run)
+        thread.start()
+        Worker(orchestrator, batch, TERMS).run()
+        thread.join()
+    assert states(batch) == ["done"] * 6
+    assert len(published) == len(set(published)) == 6 * 3  # a storyboard, a clip and a film each
+
+
+def test_what_a_batch_takes_is_known_before_and_better_after(orchestrator: VideoOrchestrator) -> None:
+    found = rows("a fox", "a whale")
+    plan = plan_batch(orchestrator, found, source="films.jsonl")
+    assert (plan.num_jobs, plan.num_shots, plan.mistakes) == (2, 2, ())
+    assert (plan.seconds, plan.cost_usd, plan.gpu_bytes) == (None, 0.0, None)
+    assert [load.model_id for load in plan.loads] == ["llm:outline", "local:animatic"]
+    Worker(orchestrator, begin(orchestrator, "a fox"), TERMS).run()
+    seconds = plan_batch(orchestrator, found, source="films.jsonl").seconds
+    assert seconds is not None and 0 < seconds < 60
+
+
+def test_what_no_model_takes_is_a_mistake_with_its_line(orchestrator: VideoOrchestrator) -> None:
+    found = rows("a fox", "a whale")
+    wrong = found[1].model_copy(update={"options": OPTIONS.model_copy(update={"width": 7})})
+    plan = plan_batch(orchestrator, [found[0], wrong], source="films.jsonl")
+    (mistake,) = plan.mistakes
+    assert str(mistake).startswith("films.jsonl:2: ")
+    assert plan.num_jobs == 1
+    assert orchestrator.store.list_jobs() == []
+
+
+def test_a_storyboard_that_fails_leaves_the_next_writer_sound(
+    orchestrator: VideoOrchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, broken = OutlineWriter.write, [1]
+
+    def fail_once(self: OutlineWriter, prompt: str, **named: object) -> Storyboard:
+        if broken[0]:
+            broken[0] -= 1
+            raise GenerationFailedError("nothing usable")
+        return write(self, prompt, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(OutlineWriter, "write", fail_once)
+    batch = begin(orchestrator, "a fox", "a whale")
+    worker = Worker(orchestrator, batch, TERMS)
+    worker.run()
+    assert worker.loads == 3  # the writer a second time
+
+
+# --- the command -------------------------------------------------------------------------------------
+
+FLAGS = [
+    "--llm",
+    "outline",
+    "--model",
+    "local:animatic",
+    "--width",
+    "128",
+    "--height",
+    "72",
+    "--num-frames",
+    "4",
+]
+
+
+def command(tmp_path: Path, *arguments: str) -> int:
+    return run(["batch", *arguments, "--workspace", str(tmp_path / "workspace")])
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    path = tmp_path / "films.jsonl"
+    lines = [{"prompt": "a fox", "seed": 1}, {"prompt": "../../a whale", "max_shots": 1, "seed": 2}]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_films_go_into_the_folder_whatever_their_words(
+    tmp_path: Path, films: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert command(tmp_path, str(films), *FLAGS, "--output-dir", str(out)) == 0
+    made = sorted(path.name for path in out.glob("*.mp4"))
+    assert made == ["0001-a-fox.mp4", "0002-a-whale.mp4"]
+    printed = capsys.readouterr()
+    assert "2 of 2 films done" in printed.out
+    assert "film 2 of 2 is done" in printed.err
+
+
+def test_a_dry_run_starts_nothing(tmp_path: Path, films: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(tmp_path, str(films), *FLAGS, "--dry-run", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["num_jobs"], document["num_shots"], document["seconds"]) == (2, 4, None)
+    assert not (tmp_path / "workspace" / "localvid.sqlite3").exists() or not list(
+        (tmp_path / "workspace" / "films").iterdir()
+    )
+
+
+def test_every_mistake_is_told_before_anything_starts(
+    tmp_path: Path, films: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with films.open("a", encoding="utf-8") as file:
+        file.write('{"prompt": "x", "widht": 3}\n{"prompt": 7}\n{"prompt": "y", "model": "local:nothing"}\n')
+    assert command(tmp_path, str(films), *FLAGS) == 2
+    printed = capsys.readouterr().err
+    for place in ("films.jsonl:3: widht", "films.jsonl:4: ", "films.jsonl:5: "):
+        assert place in printed
+    assert "3 mistakes" in printed
+    with Store(tmp_path / "workspace") as store:
+        assert store.list_jobs() == [] and store.list_batches() == []
+
+
+def test_failures_give_a_table_and_exit_code_one_and_only_failed_mends_them(
+    tmp_path: Path, films: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing_for(monkeypatch, "whale", InvalidRequestError("the whale is shy"))
+    assert command(tmp_path, str(films), *FLAGS) == 1
+    printed = capsys.readouterr().out
+    assert "1 of 2 films done, 1 failed" in printed
+    assert "the whale is shy" in printed
+    monkeypatch.undo()
+    assert command(tmp_path, str(films), "--only-failed") == 0
+    assert "2 of 2 films done" in capsys.readouterr().out
+
+
+def test_two_worker_processes_make_a_batch(tmp_path: Path, films: Path) -> None:
+    assert command(tmp_path, str(films), *FLAGS, "--workers", "2", "--quiet") == 0
+    with Store(tmp_path / "workspace") as store:
+        batch = store.get_batch(str(films))
+        assert states(batch) == ["done", "done"]
+        assert store.activities() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--output", "x.mp4"], "--output-dir"),
+        (["--until", "25:00"], "no time"),
+        (["--resume"], "no batch"),
+    ],
+)
+def test_wrong_use(
+    tmp_path: Path, films: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert command(tmp_path, str(films), *arguments) == 2
+    assert words in capsys.readouterr().err
