@@ -29,7 +29,7 @@ _SECRETS = {"hf_token", "openai_api_key", "anthropic_api_key", "replicate_api_to
 
 
 class Crew:
-    """As many worker processes as there are `devices`: "0", "1" for GPUs, "" for a worker on the processor.
+    """As many worker processes as there are `devices`: GPUs by their numbers, or "cpu".
 
     `stop` may be called from a signal handler.
     """
@@ -102,7 +102,7 @@ class Crew:
     def _start(self, seat: int) -> None:
         device = self._devices[seat]
         environment = dict(os.environ)
-        if device:
+        if device != "cpu":
             environment["CUDA_VISIBLE_DEVICES"] = device
         process = subprocess.Popen(
             [sys.executable, "-m", "localvid.batch.process"],

@@ -116,12 +116,15 @@ class Worker:
 
     def _work_once(self, stages: Sequence[Stage], models: ModelSlot) -> bool:
         """Do one stage of one film; False: none is due that nobody else works on."""
-        taken = self._take(stages)
-        if taken is None:
-            return False
-        due, lease = taken
-        with lease:
-            self._work(due, lease, models)
+        try:
+            taken = self._take(stages)
+            if taken is None:
+                return False
+            due, lease = taken
+            with lease:
+                self._work(due, lease, models)
+        except DiskFullError as error:  # the film is as it was before: nothing was recorded of it
+            self._await_space(error)
         return True
 
     def _take(self, stages: Sequence[Stage]) -> tuple[Due, JobLease] | None:
@@ -197,9 +200,9 @@ class Worker:
             self._set_aside(due, watch, EntryState.CANCELLED, error, attempts=due.entry.attempts)
         except StoppedError:
             lease.pass_on(lambda _connection: None)
-        except DiskFullError as error:
+        except DiskFullError:
             lease.pass_on(lambda _connection: None)
-            self._await_space(error)
+            raise
         except LocalvidError as error:
             self._fail(due, lease, watch, error, retryable=error.retryable)
         except Exception as error:  # a defect must not cost the other films
@@ -215,6 +218,7 @@ class Worker:
         attempts = due.entry.attempts + 1
         self._models_may_be_broken(due)
         if retryable and attempts < MAX_ATTEMPTS:
+            lease.add_notice(f"attempt {attempts} in the stage {due.entry.stage} failed: {error.message}")
             lease.pass_on(lambda _connection: None)
             wait = self._terms.backoff_seconds * 2 ** (attempts - 1)
             self._batch.put_off(

@@ -10,7 +10,7 @@ import typer
 from typer.main import get_command
 
 from localvid import __version__
-from localvid.cli import batch, films, info, jobs, models, plan, upkeep
+from localvid.cli import batch, films, info, jobs, models, plan, report, top, upkeep
 
 if TYPE_CHECKING:
     from typer._click import Command
@@ -21,6 +21,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "render": films.render,
     "batch": batch.batch,
     "plan": plan.plan,
+    "report": report.report,
+    "top": top.top,
     "redo": jobs.redo,
     "resume": jobs.resume,
     "cancel": jobs.cancel,

@@ -111,8 +111,11 @@ def batch(
             from localvid.batch import begin_batch
 
             found = begin_batch(orchestrator, read.jobs, source=_source(file))
-        _run(orchestrator, display, found, terms, settings=settings, workers=workers)
-        _finish(orchestrator, found, flags, folder=output_dir)
+        try:
+            _run(orchestrator, display, found, terms, settings=settings, workers=workers)
+        finally:
+            page = _report(orchestrator, found, output_dir)
+        _finish(found, page, flags)
 
 
 def _terms(*, until: str | None, in_flight: int | None, fail_fast: bool) -> BatchTerms:
@@ -242,14 +245,12 @@ def _stopped(found: BatchRows) -> LocalvidError:
 
 
 def _devices(settings: Settings, workers: int | None) -> list[str]:
-    """What each worker runs on: the GPUs in turn, or "" where none is used."""
+    """What each worker runs on: the GPUs in turn, by their numbers, or "cpu"."""
     from localvid.gpu import detect_cuda
 
     gpus = len(detect_cuda().gpus) if settings.device != "cpu" else 0
     count = workers or max(1, gpus)
-    if count == 1:
-        return [""]
-    return [str(index % gpus) if gpus else "" for index in range(count)]
+    return [str(index % gpus) if gpus else "cpu" for index in range(count)]
 
 
 @contextmanager
@@ -330,10 +331,16 @@ class _Watch:
 # --- its end -----------------------------------------------------------------------------------------
 
 
-def _finish(
-    orchestrator: VideoOrchestrator, found: BatchRows, flags: FilmFlags, *, folder: Path | None
-) -> None:
-    """The table of what failed, the report, and the exit code."""
+def _report(orchestrator: VideoOrchestrator, found: BatchRows, folder: Path | None) -> Path:
+    from localvid.batch_report import write_report
+
+    store = orchestrator.store
+    page, _ = write_report(store, found, folder or store.workspace / "reports" / found.id)
+    return page
+
+
+def _finish(found: BatchRows, page: Path, flags: FilmFlags) -> None:
+    """The table of what failed, and the exit code."""
     summary = found.summary()
     if flags.as_json:
         output.print_json(summary.model_dump(mode="json"))
@@ -348,6 +355,7 @@ def _finish(
         if summary.waiting:
             again = output.with_workspace(f"localvid batch {found.id} --resume", flags.workspace)
             console.print(f"  go on with: {again}", soft_wrap=True)
+        console.print(f"  report: {output.short_path(page)}", soft_wrap=True)
     if summary.failed:
         raise typer.Exit(1)
 

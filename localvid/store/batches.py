@@ -203,6 +203,23 @@ class BatchRows:
         with self._database.read() as connection:
             return _latest(connection, stage_times.c.seconds, stage_times.c.stage == stage)
 
+    # --- for whoever looks on --------------------------------------------------------------------
+
+    def latest_failures(self, *, limit: int) -> list[BatchEntry]:
+        """Films that were set aside, and those that wait for another attempt; the latest first."""
+        failed = or_(
+            batch_jobs.c.state == EntryState.FAILED,
+            and_(batch_jobs.c.state == EntryState.WAITING, batch_jobs.c.error != ""),
+        )
+        query = (
+            select(batch_jobs)
+            .where(batch_jobs.c.batch_id == self.id, failed)
+            .order_by(batch_jobs.c.updated_at.desc(), batch_jobs.c.number.desc())
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [_entry(row) for row in connection.execute(query)]
+
 
 def add(connection: Connection, *, source: str, entries: Sequence[NewEntry], nexts: Sequence[Next]) -> str:
     """Insert a batch of jobs that exist, and what comes next for each; return its id."""

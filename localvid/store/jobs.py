@@ -96,6 +96,11 @@ def row_of(connection: Connection, job_id: str) -> JobRow:
     return connection.execute(select(jobs).where(jobs.c.id == resolve(connection, job_id))).one()
 
 
+def rows_of(connection: Connection, job_ids: Sequence[str]) -> Sequence[JobRow]:
+    """The rows of these full ids, in no order."""
+    return connection.execute(select(jobs).where(jobs.c.id.in_(job_ids))).all()
+
+
 def page(connection: Connection, *, limit: int, offset: int, status: JobStatus | None) -> Sequence[JobRow]:
     """Rows, newest first; an index gives them in this order, so nothing is sorted."""
     query: Select[Any] = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id.desc())

@@ -423,6 +423,15 @@ class Store:
             for orphan in job_rows.orphaned(connection, self._temporaries):
                 job_rows.settle(connection, orphan)
 
+    # --- many at once ----------------------------------------------------------------------------
+
+    def get_jobs(self, job_ids: Sequence[str]) -> dict[str, VideoJob]:
+        """The jobs of these full ids, a few hundred at most, in a handful of queries; those that are gone
+        are left out. One that this version cannot read has the reason as its error."""
+        with self._database.read() as connection:
+            rows = job_rows.rows_of(connection, job_ids)
+            return {job.id: job for job in job_rows.read_page(connection, rows, self.workspace)}
+
 
 def _make_folders(workspace: Path, *folders: Path) -> None:
     if workspace.exists() and not workspace.is_dir():

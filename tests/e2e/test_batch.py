@@ -346,8 +346,8 @@ def test_films_go_into_the_folder_whatever_their_words(
 ) -> None:
     out = tmp_path / "out"
     assert command(tmp_path, str(films), *FLAGS, "--output-dir", str(out)) == 0
-    made = sorted(path.name for path in out.glob("*.mp4"))
-    assert made == ["0001-a-fox.mp4", "0002-a-whale.mp4"]
+    made = sorted(path.name for path in out.iterdir())
+    assert made == ["0001-a-fox.mp4", "0002-a-whale.mp4", "report.html", "report.json"]
     printed = capsys.readouterr()
     assert "2 of 2 films done" in printed.out
     assert "film 2 of 2 is done" in printed.err
