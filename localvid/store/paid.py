@@ -176,6 +176,11 @@ def spent_usd(connection: Connection, job_ids: list[str]) -> dict[str, float]:
     return {job_id: float(total) for job_id, total in connection.execute(query)}
 
 
+def read_call(row: Row[Any]) -> PaidCall:
+    """The row as a call. Raises ValueError if another version of localvid wrote what this cannot read."""
+    return _read(row)
+
+
 def confirm(connection: Connection, job_id: str) -> int:
     """Let the parked calls of a job's steps be followed by another; how many there were."""
     own = select(job_steps.c.key).where(job_steps.c.job_id == job_id)
