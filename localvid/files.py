@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import secrets
 import stat
 import tempfile
@@ -15,19 +16,21 @@ from typing import BinaryIO
 
 from localvid.errors import DiskFullError, InvalidRequestError, WorkspaceError
 
+_PARTIAL = re.compile(r"\.[0-9a-f]{12}\.part(\..+)?")
 _NO_SPACE = (28, 122)  # ENOSPC, EDQUOT
 
 
 @contextmanager
-def writing(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def writing(output: Path, *, overwrite: bool = False, partial: Path | None = None) -> Iterator[Path]:
     """Yield a temporary name beside `output`; when the block succeeds, flush it to disk and rename it.
 
     If the block fails, the temporary file is removed and `output` is as it was. The temporary name keeps
-    the suffix, from which encoders choose the format, and starts with a dot.
+    the suffix, from which encoders choose the format, and starts with a dot. `partial` is such a name, from
+    `beside`, that the caller knows before.
 
     Raises InvalidRequestError if `output` exists and `overwrite` is false, DiskFullError, WorkspaceError.
     """
-    partial = output.with_name(f".{secrets.token_hex(6)}.part{output.suffix}")
+    partial = partial or beside(output)
     try:
         if output.exists() and not overwrite:
             raise InvalidRequestError(f"{output} exists already", hint="name an output that does not exist")
@@ -39,6 +42,16 @@ def writing(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise as_workspace_error(error, output) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def beside(output: Path) -> Path:
+    """A new temporary name in the folder of `output`."""
+    return output.with_name(f".{secrets.token_hex(6)}.part{output.suffix}")
+
+
+def is_partial(name: str) -> bool:
+    """Whether `beside` gives such names."""
+    return _PARTIAL.fullmatch(name) is not None
 
 
 def check_output(output: Path) -> None:

@@ -38,6 +38,7 @@ from localvid.schemas import (
     FilmOptions,
     ModelInfo,
     ModelKind,
+    NewJob,
     OnProgress,
     Progress,
     Revision,
@@ -116,6 +117,23 @@ class VideoOrchestrator:
         Raises InvalidRequestError for a prompt, an image or options that cannot be used and
         NotAvailableError for a model that cannot run here.
         """
+        new = self.settle_job(
+            prompt=prompt, max_shots=max_shots, storyboard=storyboard, seed=seed, options=options
+        )
+        return self.store.create_job(
+            prompt=new.prompt, options=new.options, seed=new.seed, storyboard=new.storyboard
+        )
+
+    def settle_job(
+        self,
+        *,
+        prompt: str = "",
+        max_shots: int | None = None,
+        storyboard: Storyboard | None = None,
+        seed: int | None = None,
+        options: FilmOptions | None = None,
+    ) -> NewJob:
+        """What `create_job` records, before it does: of many films, all or none can be recorded then."""
         options = intake.with_max_shots(options, max_shots)
         prompt, seed = intake.checked_prompt(prompt, storyboard), intake.checked_seed(seed)
         asked_fallback = options.fallback is not None
@@ -128,7 +146,7 @@ class VideoOrchestrator:
         self._plan_ahead(storyboard, options, prompt)
         if seed is None:
             seed = secrets.randbelow(MAX_SEED + 1)
-        return self.store.create_job(prompt=prompt, options=options, seed=seed, storyboard=storyboard)
+        return NewJob(prompt=prompt, options=options, seed=seed, storyboard=storyboard)
 
     def plan(
         self,

@@ -319,7 +319,7 @@ class FilmRun:
             output.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise as_workspace_error(error, output) from error
-        with writing(output, overwrite=True) as partial:
+        with self._store.writing(output) as partial:
             shutil.copyfile(film, partial)
         return output
 

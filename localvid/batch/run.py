@@ -17,22 +17,17 @@ def begin_batch(
     source: str,
     on_row: Callable[[int], None] = lambda _: None,
 ) -> BatchRows:
-    """Record a job for every row, and the batch; nothing is run yet. `on_row` is told each row's number.
+    """Record a job for every row, and the batch, all or nothing; nothing is run yet. `on_row` is told each
+    row's number.
 
-    Raises as `VideoOrchestrator.create_job` does; `plan_batch` says before what will. Jobs that were recorded
-    until then are removed again.
+    Raises as `VideoOrchestrator.create_job` does; `plan_batch` says before what will.
     """
     entries, nexts = [], []
-    try:
-        for row in rows:
-            on_row(row.number)
-            job = orchestrator.create_job(
-                prompt=row.prompt or "", storyboard=row.storyboard, seed=row.seed, options=row.options
-            )
-            entries.append(NewEntry(job.id, row.line))
-            nexts.append(first_stage(orchestrator, job))
-    except BaseException:
-        for entry in entries:
-            orchestrator.store.delete_job(entry.job_id)
-        raise
+    for row in rows:
+        on_row(row.number)
+        job = orchestrator.settle_job(
+            prompt=row.prompt or "", storyboard=row.storyboard, seed=row.seed, options=row.options
+        )
+        entries.append(NewEntry(job, row.line))
+        nexts.append(first_stage(orchestrator, job))
     return orchestrator.store.create_batch(source, entries, nexts)

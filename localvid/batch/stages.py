@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from localvid.orchestrator import VideoOrchestrator
 from localvid.planning import FilmPlan
-from localvid.schemas import Stage, VideoJob
+from localvid.schemas import NewJob, Stage, VideoJob
 from localvid.store import Next
 
 _MILLION = 1e6
 
 
-def first_stage(orchestrator: VideoOrchestrator, job: VideoJob) -> Next:
-    """What a job that was never run begins with."""
+def first_stage(orchestrator: VideoOrchestrator, job: NewJob) -> Next:
+    """What a new job begins with."""
     if job.storyboard is None:
         return Next(Stage.STORYBOARD, job.options.llm, 1.0)
     return next_stage(orchestrator, job, Stage.STORYBOARD)
 
 
-def next_stage(orchestrator: VideoOrchestrator, job: VideoJob, done: Stage) -> Next:
+def next_stage(orchestrator: VideoOrchestrator, job: VideoJob | NewJob, done: Stage) -> Next:
     """What follows a stage that is done and is not the last; a stage with nothing to do is left out."""
     assert job.storyboard is not None  # written in the first stage
     plan = orchestrator.plan(job.storyboard, job.options, prompt=job.prompt)

@@ -27,6 +27,7 @@ from localvid.errors import (
 from localvid.orchestrator import VideoOrchestrator
 from localvid.schemas import Activity, EntryState, Progress, Stage, StageTime
 from localvid.slot import ModelSlot
+from localvid.stages import FilmRun
 from localvid.store import BatchRows, Due, JobLease
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,8 @@ OnNotice = Callable[[str], None]
 class Worker:
     """Works on a batch in this process until nothing is left that it may do.
 
-    `device`: what is told to whoever looks on. `stop` may be called from a signal handler or a thread.
+    `device`: what is told to whoever looks on. `lease_seconds`: another worker takes a film over from
+    one that stood still for so long. `stop` may be called from a signal handler or a thread.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class Worker:
         *,
         device: str = "",
         on_notice: OnNotice = logger.info,
+        lease_seconds: float = 60.0,
     ) -> None:
         self._orchestrator = orchestrator
         self._store = orchestrator.store
         self._batch = batch
         self._terms = terms
         self._device = device
+        self._lease_seconds = lease_seconds
         self._on_notice = on_notice
         self._pace = Pace(batch)
         self._stopped = threading.Event()
@@ -136,6 +140,8 @@ class Worker:
             try:
                 lease = self._store.lease(
                     due.entry.job_id,
+                    heartbeat_seconds=self._lease_seconds / 6,
+                    lease_seconds=self._lease_seconds,
                     only_if=lambda connection, due=due: self._batch.is_due(connection, due),  # type: ignore[misc]
                 )
             except JobBusyError:
@@ -179,6 +185,13 @@ class Worker:
             stopped=self._stopped,
         )
         try:
+            self._advance(run, due, lease, watch)
+        except JobBusyError as error:
+            logger.warning("%s", error)  # the lease was lost: another process goes on with the film
+
+    def _advance(self, run: FilmRun, due: Due, lease: JobLease, watch: _Watch) -> None:
+        """Do the stage, and record what became of it. Raises JobBusyError once the lease is lost."""
+        try:
             film = run.advance(due.entry.stage)
             following = None
             if film is None:
@@ -193,15 +206,15 @@ class Worker:
                 lease.pass_on(record)
             else:
                 lease.finish(film, record=record)
-        except JobBusyError as error:
-            logger.warning("%s", error)  # the lease was lost: another process goes on with the film
+        except JobBusyError:
+            raise
         except JobCancelledError as error:
-            lease.cancel()
-            self._set_aside(due, watch, EntryState.CANCELLED, error, attempts=due.entry.attempts)
+            attempts = due.entry.attempts
+            lease.cancel(record=self._setting_aside(due, watch, EntryState.CANCELLED, error, attempts))
         except StoppedError:
-            lease.pass_on(lambda _connection: None)
+            lease.pass_on()
         except DiskFullError:
-            lease.pass_on(lambda _connection: None)
+            lease.pass_on()
             raise
         except LocalvidError as error:
             self._fail(due, lease, watch, error, retryable=error.retryable)
@@ -219,23 +232,26 @@ class Worker:
         self._models_may_be_broken(due)
         if retryable and attempts < MAX_ATTEMPTS:
             lease.add_notice(f"attempt {attempts} in the stage {due.entry.stage} failed: {error.message}")
-            lease.pass_on(lambda _connection: None)
             wait = self._terms.backoff_seconds * 2 ** (attempts - 1)
-            self._batch.put_off(
-                lease.job.id,
-                datetime.now(UTC) + timedelta(seconds=wait),
-                error=error.message,
-                hint=error.hint,
-                attempts=attempts,
-                seconds=watch.seconds,
+            until = datetime.now(UTC) + timedelta(seconds=wait)
+            lease.pass_on(
+                lambda connection: self._batch.put_off(
+                    due.entry.job_id,
+                    until,
+                    error=error.message,
+                    hint=error.hint,
+                    attempts=attempts,
+                    seconds=watch.seconds,
+                    connection=connection,
+                )
             )
             self._on_notice(
                 f"film {due.entry.number}: {error.message}; attempt {attempts + 1} of {MAX_ATTEMPTS} "
                 f"follows in {wait:.0f} s"
             )
             return
-        lease.fail(error.message, error.hint)
-        self._set_aside(due, watch, EntryState.FAILED, error, attempts=attempts)
+        record = self._setting_aside(due, watch, EntryState.FAILED, error, attempts)
+        lease.fail(error.message, error.hint, record=record)
         if self._terms.fail_fast:
             self._end()
 
@@ -244,16 +260,18 @@ class Worker:
         if due.entry.stage is not Stage.JOIN:
             self._models.close()
 
-    def _set_aside(
-        self, due: Due, watch: _Watch, state: EntryState, error: LocalvidError, *, attempts: int
-    ) -> None:
-        self._batch.set_aside(
+    def _setting_aside(
+        self, due: Due, watch: _Watch, state: EntryState, error: LocalvidError, attempts: int
+    ) -> Callable[[Connection], None]:
+        """What is recorded with the end of the work, so only while the lease is held."""
+        return lambda connection: self._batch.set_aside(
             due.entry.job_id,
             state,
             error=error.message,
             hint=error.hint,
             attempts=attempts,
             seconds=watch.seconds,
+            connection=connection,
         )
 
     def _await_space(self, error: DiskFullError) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
@@ -20,6 +21,7 @@ from localvid.schemas import ModelKind, ModelManifest, explain, is_served
 _LLAMA_WRITER = "localvid.llm.llama.writer:LlamaWriter"
 _PICKLED = frozenset({".bin", ".ckpt", ".pkl", ".pt", ".pth"})
 _EDGE_BYTES = 64 * 1024
+_HINT = "models/README.md describes a manifest"
 
 
 def load_manifests(settings: Settings) -> dict[str, ModelManifest]:
@@ -44,15 +46,22 @@ def load_manifests(settings: Settings) -> dict[str, ModelManifest]:
 
 def read_manifest(path: Path) -> ModelManifest:
     """One manifest from its file; raises InvalidSettingsError with the file and the key."""
-    hint = "models/README.md describes a manifest"
     try:
-        manifest = ModelManifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        content = path.read_bytes()
     except OSError as error:
-        raise InvalidSettingsError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
+        raise InvalidSettingsError(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
+    return _parsed(path, content)
+
+
+@lru_cache(maxsize=256)
+def _parsed(path: Path, content: bytes) -> ModelManifest:
+    """Remembered, as every stage of every film asks for models, and reading TOML takes milliseconds."""
+    try:
+        manifest = ModelManifest.model_validate(tomllib.loads(content.decode("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidSettingsError(f"{path} is not valid TOML: {error}", hint=hint) from error
+        raise InvalidSettingsError(f"{path} is not valid TOML: {error}", hint=_HINT) from error
     except ValidationError as error:
-        raise InvalidSettingsError(f"{path}: {explain(error)}", hint=hint) from error
+        raise InvalidSettingsError(f"{path}: {explain(error)}", hint=_HINT) from error
     if is_served(manifest.id) or manifest.adapter in {one.adapter for one in PROVIDERS.values()}:
         raise InvalidSettingsError(
             f"{path}: id, adapter: a model on a server needs no manifest",

@@ -17,7 +17,7 @@ from localvid.schemas.base import (
 )
 from localvid.schemas.batches import Activity, BatchEntry, BatchSummary, EntryState, StageTime
 from localvid.schemas.crops import CropPath, Window, eased
-from localvid.schemas.jobs import FilmOptions, FilmRecord, JobStatus, ModelUse, VideoJob
+from localvid.schemas.jobs import FilmOptions, FilmRecord, JobStatus, ModelUse, NewJob, VideoJob
 from localvid.schemas.models import (
     IntRange,
     ModelCapabilities,
@@ -82,6 +82,7 @@ __all__ = [
     "ModelKind",
     "ModelManifest",
     "ModelUse",
+    "NewJob",
     "Obstacle",
     "OnProgress",
     "PaidCall",

@@ -55,6 +55,15 @@ class FilmOptions(Frozen):
     """None: `films/<job id>.mp4` in the workspace."""
 
 
+class NewJob(Frozen):
+    """A film that is settled, models and seeds too, and not recorded yet."""
+
+    prompt: str
+    options: FilmOptions
+    seed: Seed
+    storyboard: Storyboard | None
+
+
 class VideoJob(Frozen):
     """A film in the making, as its row says: the truth about it, whatever process reads it."""
 

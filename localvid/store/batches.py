@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
 
 from localvid.errors import JobNotFoundError
-from localvid.schemas import Activity, BatchEntry, BatchSummary, EntryState, Stage, StageTime
+from localvid.schemas import Activity, BatchEntry, BatchSummary, EntryState, NewJob, Stage, StageTime
 from localvid.store.database import Database
+from localvid.store.jobs import add as add_job
 from localvid.store.jobs import new_id
 from localvid.store.tables import activities, batch_jobs, batches, jobs, stage_times
 
@@ -26,9 +28,9 @@ _RECENT = 20
 
 
 class NewEntry(NamedTuple):
-    """A film that joins a batch."""
+    """A film that joins a batch: the id of its job, or a job that is recorded with the batch."""
 
-    job_id: str
+    job: str | NewJob
     line: int
 
 
@@ -135,20 +137,36 @@ class BatchRows:
         self._set(connection, job_id, values, seconds=seconds)
 
     def set_aside(
-        self, job_id: str, state: EntryState, *, error: str, hint: str, attempts: int, seconds: float = 0.0
+        self,
+        job_id: str,
+        state: EntryState,
+        *,
+        error: str,
+        hint: str,
+        attempts: int,
+        seconds: float = 0.0,
+        connection: Connection | None = None,
     ) -> None:
-        """No further attempt is made."""
+        """No further attempt is made. `connection`: of the lease's transaction."""
         values: dict[str, object] = {"state": state, "error": error, "hint": hint, "attempts": attempts}
-        with self._database.write() as connection:
-            self._set(connection, job_id, values, seconds=seconds)
+        with self._transaction(connection) as transaction:
+            self._set(transaction, job_id, values, seconds=seconds)
 
     def put_off(
-        self, job_id: str, until: datetime, *, error: str, hint: str, attempts: int, seconds: float = 0.0
+        self,
+        job_id: str,
+        until: datetime,
+        *,
+        error: str,
+        hint: str,
+        attempts: int,
+        seconds: float = 0.0,
+        connection: Connection | None = None,
     ) -> None:
-        """Another attempt is made, not before then."""
+        """Another attempt is made, not before then. `connection`: of the lease's transaction."""
         values: dict[str, object] = {"not_before": until, "error": error, "hint": hint, "attempts": attempts}
-        with self._database.write() as connection:
-            self._set(connection, job_id, values, seconds=seconds)
+        with self._transaction(connection) as transaction:
+            self._set(transaction, job_id, values, seconds=seconds)
 
     def take_up(self) -> int:
         """What was set aside is tried again, from the stage that failed; how many films."""
@@ -162,6 +180,9 @@ class BatchRows:
                 .where(again)
                 .values(state=EntryState.WAITING, attempts=0, not_before=None, error="", hint="")
             ).rowcount
+
+    def _transaction(self, connection: Connection | None) -> AbstractContextManager[Connection]:
+        return self._database.write() if connection is None else nullcontext(connection)
 
     def _set(self, connection: Connection, job_id: str, values: dict[str, object], *, seconds: float) -> None:
         connection.execute(
@@ -222,7 +243,10 @@ class BatchRows:
 
 
 def add(connection: Connection, *, source: str, entries: Sequence[NewEntry], nexts: Sequence[Next]) -> str:
-    """Insert a batch of jobs that exist, and what comes next for each; return its id."""
+    """Insert a batch with those of its jobs that are new, and what comes next for each; return its id."""
+    job_ids = [
+        entry.job if isinstance(entry.job, str) else _add_job(connection, entry.job) for entry in entries
+    ]
     now = datetime.now(UTC)
     batch_id = new_id(now)
     while connection.execute(select(batches.c.id).where(batches.c.id == batch_id)).first():
@@ -235,7 +259,7 @@ def add(connection: Connection, *, source: str, entries: Sequence[NewEntry], nex
                 "batch_id": batch_id,
                 "number": number,
                 "line": entry.line,
-                "job_id": entry.job_id,
+                "job_id": job_id,
                 "state": EntryState.WAITING,
                 "stage": STAGES.index(following.stage),
                 "model": following.model_id,
@@ -247,10 +271,18 @@ def add(connection: Connection, *, source: str, entries: Sequence[NewEntry], nex
                 "hint": "",
                 "updated_at": now,
             }
-            for number, (entry, following) in enumerate(zip(entries, nexts, strict=True), start=1)
+            for number, (entry, job_id, following) in enumerate(
+                zip(entries, job_ids, nexts, strict=True), start=1
+            )
         ],
     )
     return batch_id
+
+
+def _add_job(connection: Connection, job: NewJob) -> str:
+    return add_job(
+        connection, prompt=job.prompt, options=job.options, seed=job.seed, storyboard=job.storyboard
+    )
 
 
 def resolve(connection: Connection, name: str) -> str:
@@ -293,6 +325,10 @@ def show_activity(connection: Connection, activity: Activity) -> None:
 
 def forget_activity(connection: Connection, owner: str) -> None:
     connection.execute(delete(activities).where(activities.c.owner == owner))
+
+
+def activity_owners(connection: Connection) -> list[str]:
+    return list(connection.execute(select(activities.c.owner)).scalars())
 
 
 def all_activities(connection: Connection) -> list[Activity]:

@@ -35,6 +35,13 @@ logger = logging.getLogger(__name__)
 _POLL_SECONDS = 0.5
 """A request to cancel is noticed this much later at most, however often it is asked for."""
 
+Record = Callable[[Connection], None]
+"""Writes rows in the transaction that ends the work."""
+
+
+def _nothing(_connection: Connection) -> None:
+    """No further rows."""
+
 
 class JobLease:
     """A job that this process works on; made by `Store.lease`, given back by `release` or as a context.
@@ -197,21 +204,23 @@ class JobLease:
 
     # --- its end ---------------------------------------------------------------------------------
 
-    def finish(self, output: Path, *, record: Callable[[Connection], None] = lambda _: None) -> None:
+    def finish(self, output: Path, *, record: Record = _nothing) -> None:
         """The film is whole at `output`; `record` as in `pass_on`."""
         stored = job_rows.stored_path(output, self._workspace)
         self._end(JobStatus.DONE, output=stored, also=record)
 
-    def fail(self, message: str, hint: str) -> None:
-        self._end_badly(JobStatus.FAILED, error=message, hint=hint)
+    def fail(self, message: str, hint: str, *, record: Record = _nothing) -> None:
+        """`record` as in `pass_on`."""
+        self._end_badly(JobStatus.FAILED, error=message, hint=hint, also=record)
 
-    def cancel(self) -> None:
-        self._end_badly(JobStatus.CANCELLED, hint=f"localvid resume {self.job.id}")
+    def cancel(self, *, record: Record = _nothing) -> None:
+        """`record` as in `pass_on`."""
+        self._end_badly(JobStatus.CANCELLED, hint=f"localvid resume {self.job.id}", also=record)
 
     def interrupt(self) -> None:
         self._end_badly(JobStatus.INTERRUPTED, hint=f"localvid resume {self.job.id}")
 
-    def pass_on(self, record: Callable[[Connection], None]) -> None:
+    def pass_on(self, record: Record = _nothing) -> None:
         """The work goes on later, in this process or another: the job is pending again.
 
         `record` writes further rows in the same transaction, which exists only while the lease is held.
@@ -239,7 +248,7 @@ class JobLease:
         output: str | None = None,
         error: str = "",
         hint: str = "",
-        also: Callable[[Connection], None] = lambda _: None,
+        also: Record = _nothing,
     ) -> None:
         values: dict[str, object] = {"output": output} if output is not None else {}
 
@@ -263,9 +272,11 @@ class JobLease:
         self._space.spend(record)
         self._ended = True
 
-    def _end_badly(self, status: JobStatus, *, error: str = "", hint: str = "") -> None:
+    def _end_badly(
+        self, status: JobStatus, *, error: str = "", hint: str = "", also: Record = _nothing
+    ) -> None:
         try:
-            self._end(status, error=error, hint=hint)
+            self._end(status, error=error, hint=hint, also=also)
         except JobBusyError as lost:
             self._ended = True
             logger.warning("%s", lost)

@@ -14,11 +14,11 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from localvid.errors import WorkspaceError
-from localvid.files import as_workspace_error
+from localvid.files import as_workspace_error, is_partial
 from localvid.store.records import Amount
 
 _NAME = re.compile(r"[A-Za-z0-9.]{1,40}-(\d+)-[0-9a-f]{12}")
@@ -39,6 +39,18 @@ class Owner:
             if self._descriptor is None:
                 self._descriptor = _claim(self._folder)
         return self._folder
+
+    @contextmanager
+    def answering_for(self, partial: Path) -> Iterator[None]:
+        """Within the block, `partial` is a temporary of this owner's that lies elsewhere: a link in its folder
+        names it, so that whoever sweeps the folder removes it, too."""
+        link = self.folder() / secrets.token_hex(6)
+        with suppress(OSError):  # a disk without links: what is left there stays
+            link.symlink_to(partial.absolute())
+        try:
+            yield
+        finally:
+            link.unlink(missing_ok=True)
 
     def close(self) -> None:
         with self._mutex:
@@ -93,6 +105,7 @@ def sweep(temporaries: Path, *, dry_run: bool = False) -> Amount:
                 if dead:
                     swept += _amount(folder)
                     if not dry_run:
+                        _remove_linked(folder)
                         shutil.rmtree(folder, ignore_errors=True)
         except OSError:
             continue  # another sweep was faster, or the folder is another user's
@@ -150,6 +163,14 @@ def _folders(temporaries: Path) -> list[Path]:
         raise WorkspaceError(
             f"{temporaries} cannot be read: {error.strerror}", hint="check the folder's permissions"
         ) from error
+
+
+def _remove_linked(folder: Path) -> None:
+    """What the owner was writing elsewhere. Its link may be of any age, so the name must be a temporary's."""
+    for link in folder.iterdir():
+        if link.is_symlink() and is_partial(link.readlink().name):
+            with suppress(OSError):  # gone with its folder, or not ours
+                link.readlink().unlink(missing_ok=True)
 
 
 def _amount(folder: Path) -> Amount:

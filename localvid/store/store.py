@@ -15,7 +15,8 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -25,7 +26,7 @@ from typing import Self
 from sqlalchemy import Connection
 
 from localvid.errors import InvalidRequestError, JobBusyError, WorkspaceError
-from localvid.files import as_workspace_error, digest, writing
+from localvid.files import as_workspace_error, beside, digest, writing
 from localvid.schemas import (
     Activity,
     BatchSummary,
@@ -85,6 +86,7 @@ class Store:
             self._space.spend(lambda: migrate(self._database))
             self.settle_orphans()
             owners.sweep(self._temporaries)
+            self._forget_activities()
             self._space.set_ballast()
         except BaseException:
             self.close()
@@ -232,7 +234,8 @@ class Store:
     # --- batches ---------------------------------------------------------------------------------
 
     def create_batch(self, source: str, entries: Sequence[NewEntry], nexts: Sequence[Next]) -> BatchRows:
-        """Record a batch of jobs that exist; `nexts` says what comes first for each."""
+        """Record a batch, and those of its jobs that are new: all or nothing. `nexts` says what comes first
+        for each."""
         with self._database.write() as connection:
             batch_id = batch_rows.add(
                 connection, source=job_rows.storable(source, "the file's name"), entries=entries, nexts=nexts
@@ -266,6 +269,16 @@ class Store:
         """This process does nothing more."""
         with self._database.write() as connection:
             batch_rows.forget_activity(connection, self.owner)
+
+    def _forget_activities(self) -> None:
+        """Remove what processes said that have died since; one look-up where none did."""
+        with self._database.read() as connection:
+            owning = batch_rows.activity_owners(connection)
+        dead = [owner for owner in owning if not owners.is_alive(self._temporaries, owner)]
+        if dead:
+            with self._database.write() as connection:
+                for owner in dead:
+                    batch_rows.forget_activity(connection, owner)
 
     def activities(self) -> list[Activity]:
         """What processes do now; those that died are left out."""
@@ -350,7 +363,7 @@ class Store:
         try:
             kept = self._images / f"{digest(path)}{path.suffix.lower()}"
             if not kept.exists():
-                with writing(kept, overwrite=True) as partial:
+                with self.writing(kept) as partial:
                     shutil.copyfile(path, partial)
         except OSError as error:
             raise as_workspace_error(error, path) from error
@@ -362,6 +375,14 @@ class Store:
         The file is not made; what is left of it is swept when this store closes or its process dies.
         """
         return self._owner.folder() / f"{token_hex(6)}.part{suffix}"
+
+    @contextmanager
+    def writing(self, output: Path) -> Iterator[Path]:
+        """As `files.writing`, over what is there; what a killed process leaves beside `output` is swept as its
+        temporaries are."""
+        partial = beside(output)
+        with self._owner.answering_for(partial), writing(output, overwrite=True, partial=partial):
+            yield partial
 
     def check_space(self) -> None:
         """Raise DiskFullError if less than `min_free_bytes` are free."""

@@ -237,3 +237,11 @@ def test_a_fingerprint_of_a_folder_knows_names(tmp_path: Path) -> None:
         (tmp_path / folder / name).write_text("{}")
     one, two, three = (fingerprint(tmp_path / folder) for folder in ("one", "two", "three"))
     assert one == two != three
+
+
+def test_a_manifest_is_parsed_once_and_again_when_it_changes(settings: Settings) -> None:
+    path = own(settings, OWN)
+    first = load_manifests(settings)
+    assert all(load_manifests(settings)[name] is manifest for name, manifest in first.items())
+    path.write_text(OWN.replace('"Mine"', '"Ours"'), encoding="utf-8")
+    assert load_manifests(settings)["llm:mine"].title == "Ours"

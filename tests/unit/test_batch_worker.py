@@ -1,0 +1,71 @@
+"""What a worker may still write of a film that another process took over, and of a batch that fails early."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from localvid import FilmOptions, Settings, VideoOrchestrator
+from localvid.batch import BatchTerms, Worker, begin_batch
+from localvid.batch_file import BatchRow
+from localvid.errors import DiskFullError, GenerationFailedError, JobCancelledError, JobInterruptedError
+from localvid.errors import OutOfMemoryError as NoMemoryError
+from localvid.pipelines.animatic.adapter import Animatic
+from localvid.schemas import EntryState, NewJob, OnProgress, Stage, VideoRequest
+from localvid.store import NewEntry, Next, Store
+from localvid.store.tables import jobs
+
+OPTIONS = FilmOptions(
+    width=128, height=72, num_frames=4, fps=8, llm="llm:outline", model="local:animatic", max_shots=1
+)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        GenerationFailedError("shows nothing"),
+        NoMemoryError("no memory"),
+        DiskFullError("no space"),
+        JobCancelledError("cancelled"),
+        JobInterruptedError("stopped"),
+        ZeroDivisionError("a defect"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_worker_that_lost_its_film_says_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    settings = Settings(workspace=tmp_path / "workspace", min_free_gib=0, device="cpu")
+    row = BatchRow(line=1, number=1, prompt="a fox", options=OPTIONS, seed=1)
+    with VideoOrchestrator(settings) as orchestrator, Store(settings.workspace) as other:
+        batch = begin_batch(orchestrator, [row], source="x")
+        worker = Worker(orchestrator, batch, BatchTerms(backoff_seconds=0))
+        other.temporary(".mp4")  # so that it lives
+
+        def lose_it(_self: Animatic, _request: VideoRequest, _output: Path, _on_progress: OnProgress) -> None:
+            with other._database.write() as connection:
+                connection.execute(update(jobs).values(lease_owner=other.owner))
+            worker.stop()
+            raise error
+
+        monkeypatch.setattr(Animatic, "_write_clip", lose_it)
+        worker.run()
+        (entry,) = batch.entries()
+        with other._database.read() as connection:
+            row_of_job = connection.execute(select(jobs)).one()
+    assert (entry.state, entry.stage, entry.attempts, entry.error) == (EntryState.WAITING, Stage.CLIPS, 0, "")
+    assert (row_of_job.status, row_of_job.lease_owner, row_of_job.error) == ("running", other.owner, "")
+
+
+def test_a_batch_is_recorded_with_its_jobs_or_not_at_all(workspace: Path) -> None:
+    first = Next(Stage.STORYBOARD, "llm:outline", 1.0)
+    entries = [NewEntry(NewJob(prompt=name, options=OPTIONS, seed=1, storyboard=None), 1) for name in "ab"]
+    with Store(workspace) as store:
+        with pytest.raises(ValueError, match="shorter"):
+            store.create_batch("x", entries, [first])
+        assert store.list_jobs() == []
+        assert store.list_batches() == []
+        batch = store.create_batch("x", entries, [first, first])
+        assert [store.get_job(entry.job_id).prompt for entry in batch.entries()] == ["a", "b"]
