@@ -101,6 +101,8 @@ class Settings(Frozen):
     """Processor threads for models on the CPU; None: all cores."""
     min_free_gib: float = Field(default=1.0, ge=0)
     """A step is not started with less free space in the workspace."""
+    quota_gib: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Most that `localvid clean` lets the workspace hold; None: no limit."""
 
     def token_of(self, host: str) -> SecretStr | None:
         """The token for a remote model's host, as `ModelManifest.host` names it."""

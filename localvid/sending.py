@@ -18,7 +18,7 @@ from localvid.errors import LocalvidError
 from localvid.planning import FilmPlan, ShotPlan, Step, StepKind
 from localvid.reporting import FilmProgress
 from localvid.schemas import ModelInfo, ModelKind, OnProgress, Progress, Stage, usd
-from localvid.store import JobLease, Limits, Store
+from localvid.store import JobLease, Limits, MadeMeanwhileError, Store
 
 _LISTEN_SECONDS = 0.1
 
@@ -102,11 +102,20 @@ class Sending:
         return registry.get_model(plan.shots[index].clip_request.model_id, self._settings, ModelKind.VIDEO)
 
     def _make(self, plan: FilmPlan, index: int, on_progress: OnProgress) -> None:
+        """The clip of a shot; where another job has published the same one since, that one."""
+        try:
+            self._have_made(plan, index, on_progress)
+        except MadeMeanwhileError:
+            self._lease.reuse(plan.shots[index].clip.key)
+
+    def _have_made(self, plan: FilmPlan, index: int, on_progress: OnProgress) -> None:
         shot, request = plan.shots[index], plan.shots[index].clip_request
         if shot.keyframe is not None:
             first_frame = artifact(self._store, shot.keyframe, self._lease.job.id)
             request = request.model_copy(update={"first_frame": first_frame})
         calls = self._lease.paid_calls(shot.clip.key, self._limits)
+        if not is_due(self._store, plan.shots, index):  # it was when it came into the queue
+            raise MadeMeanwhileError("another job has made this clip meanwhile")
         with registry.open_remote_model(self._model(plan, index), self._settings, calls) as model:
             make_clip(
                 model,

@@ -10,7 +10,8 @@ Faults are words in lists, of which each request of that kind takes the first:
   "500 created" (it is created all the same); "drop", "drop created"; "hang", "hang created" (no answer until
   `let_go`); "garbage created"
 - `get_faults`, `list_faults`, `upload_faults`: "429", "500", "drop", "hang", "404"
-- `output_faults`: "404", "500", "drop", "truncated", "huge", "endless", "html", "damaged", "redirect URL"
+- `output_faults`: "404", "410", "500", "drop", "truncated", "huge", "endless", "html", "damaged",
+  "redirect URL"
 """
 
 from __future__ import annotations
@@ -103,6 +104,8 @@ class ReplicateServer:
     frame_size: tuple[int, int] | None = None
     num_frames: int | None = None
     still: bool = False
+    others: list[dict[str, Any]] = field(default_factory=list)
+    """Of other models, before all else in the list."""
     page_size: int = 100
     clock_ahead: timedelta = timedelta()
     """Of this machine's clock."""
@@ -292,6 +295,7 @@ class _Handler(BaseHTTPRequestHandler):
         more = start + self.api.page_size < len(found)
         after_text = query["created_after"][0]
         link = f"{self.api.base}/predictions?created_after={after_text}&cursor={start + self.api.page_size}"
+        results = [*self.api.others, *results] if not start else results
         document = {"next": link if more else None, "previous": None, "results": results}
         self._json(200, document, replicate_schema.PREDICTIONS)
 
@@ -358,8 +362,8 @@ class _Handler(BaseHTTPRequestHandler):
         api = self.api
         fault = self._taken(api.output_faults)
         kind = {"Content-Type": "video/mp4"}
-        if fault == "404" or not api.outputs_kept:
-            return self._send(404, b"gone", {"Content-Type": "text/plain"})
+        if fault in ("404", "410") or not api.outputs_kept:
+            return self._send(int(fault or 404), b"gone", {"Content-Type": "text/plain"})
         if fault == "500":
             return self._problem(500, "A fault", "asked for by the test")
         if fault == "drop":

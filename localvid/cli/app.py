@@ -33,6 +33,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "pull": models.pull,
     "doctor": upkeep.doctor,
     "clean": upkeep.clean,
+    "fsck": upkeep.fsck,
     "info": info.info,
 }
 

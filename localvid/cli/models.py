@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from localvid.cli import output
+from localvid.cli.byte_progress import byte_progress
 from localvid.cli.options import Device, Json, Quiet, Workspace, option
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from localvid.schemas import ModelInfo, OnProgress, Progress
+    from localvid.schemas import ModelInfo
 
 
 def list_models(as_json: Json = False, device: Device = None, workspace: Workspace = None) -> None:
@@ -68,7 +67,7 @@ def pull(
         accept_licence = output.confirmed(
             f"Accept the licence and download it{size}?", yes=accept_licence, flag="--accept-licence"
         )
-    with _byte_display(quiet=quiet) as on_progress:
+    with byte_progress(quiet=quiet) as on_progress:
         folder = download.pull(manifest, settings, accept_licence=accept_licence, on_progress=on_progress)
     print(folder)
 
@@ -89,54 +88,3 @@ def _print_model(console: Console, info: ModelInfo) -> None:
     if info.reason:
         output.print_hanging(console, info.reason, indent=4)
         output.print_hanging(console, f"→ {info.remedy}", indent=4)
-
-
-# --- downloads -----------------------------------------------------------------------------------
-
-
-@contextmanager
-def _byte_display(*, quiet: bool) -> Iterator[OnProgress]:
-    """A bar of bytes on a terminal; elsewhere a line for each tenth and each new message."""
-    from localvid.schemas import ignore_progress
-
-    if quiet:
-        yield ignore_progress
-    elif not sys.stderr.isatty():
-        yield _byte_lines()
-    else:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-        from rich.table import Column
-
-        message = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True), markup=False)
-        columns = (message, BarColumn(20), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
-            task = bar.add_task("", total=None)
-            yield lambda report: bar.update(
-                task,
-                description=output.one_line(report.message),
-                total=report.num_steps or None,
-                completed=report.step,
-            )
-
-
-def _byte_lines() -> OnProgress:
-    said: tuple[str, int] = ("", -1)
-
-    def report(progress: Progress) -> None:
-        nonlocal said
-        now = (progress.message, int(progress.fraction * 10))
-        if now != said:
-            said = now
-            print(
-                f"{progress.fraction:4.0%} {output.one_line(progress.message)}", file=sys.stderr, flush=True
-            )
-
-    return report

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from localvid.schemas import FilmOptions
 
 _Command = Callable[..., None]
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])?(i)?b", re.ASCII)
 
 
 def spread(command: _Command) -> _Command:
@@ -88,6 +90,19 @@ def _seconds(text: str) -> float:
     if seconds is None:
         raise typer.BadParameter(f"{text!r} is no length; write it as 20s, 1m30s or 90")
     return seconds
+
+
+def _bytes(text: str) -> int:
+    """`20GiB`, `500MB`, `1.5 TiB` → bytes."""
+    match = _SIZE.fullmatch(text.strip().lower())
+    if not match:
+        raise typer.BadParameter(f"{text!r} is no size; write it as 20GiB, 500MB or 1.5TiB")
+    number, prefix, binary = match.groups()
+    return int(float(number) * (1024 if binary else 1000) ** (" kmgt".index(prefix or " ")))
+
+
+def size_option(*names: str, help: str) -> Any:
+    return typer.Option(*names, metavar="SIZE", help=help, show_default=False, parser=_bytes)
 
 
 def duration_option(help: str) -> Any:

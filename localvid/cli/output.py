@@ -74,7 +74,7 @@ def workspace_flag(arguments: Sequence[str]) -> str | None:
 
 
 _COMMAND_IN_TEXT = re.compile(
-    r"\blocalvid (?:clean|resume|redo|cancel|list-jobs|get-job|delete-job|render|generate)\b"
+    r"\blocalvid (?:clean|fsck|resume|redo|cancel|list-jobs|get-job|delete-job|render|generate)\b"
 )
 
 

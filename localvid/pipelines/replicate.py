@@ -7,6 +7,7 @@ https://github.com/replicate/cog-svd.
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,9 +18,10 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from localvid.errors import CapabilityError, HostFailedError, LocalvidError
 from localvid.pipelines.remote import RemoteVideoModel
+from localvid.remote.answers import UnknownOutcomeError
 from localvid.remote.download import fetch
 from localvid.remote.hosts import Host, Matches, RemoteRun, RunState
-from localvid.remote.http import HostClient, HostSettings, UnknownOutcomeError
+from localvid.remote.http import HostClient, HostSettings
 from localvid.schemas import OnProgress, SamplingSettings, VideoRequest, ignore_progress
 
 logger = logging.getLogger(__name__)
@@ -29,6 +31,8 @@ _DELIVERY = ("replicate.delivery", "replicate.com")
 """Where outputs are served."""
 _CANCEL_AFTER = "30m"
 """A prediction that nobody follows ends by itself."""
+_RESETS_IN = re.compile(r"resets? in ~?\s*(\d+(?:\.\d+)?)\s*s", re.IGNORECASE)
+"""How a busy Replicate says when, where it gives no header."""
 _MAX_PAGES = 50
 _CLOCKS_AGREE = timedelta(minutes=1)
 _FRAMES_PER_SECOND = range(5, 31)
@@ -56,6 +60,7 @@ class ReplicateVideo(RemoteVideoModel):
             self.settings.replicate_base_url,
             token.get_secret_value() if token else "",
             HostSettings.of(self.settings),
+            wait_words=_RESETS_IN,
         )
         return Replicate(client, model=str(manifest.settings["model"]), version=manifest.revision or "")
 
@@ -95,6 +100,7 @@ class Replicate:
     """One version of one model at Replicate, as a `Host`."""
 
     name = "Replicate"
+    outputs_kept = timedelta(hours=1)
 
     def __init__(self, client: HostClient, *, model: str, version: str) -> None:
         self.client = client
@@ -169,7 +175,11 @@ class Replicate:
     def _listed(self, page: Any) -> list[_Prediction]:
         if not isinstance(page, dict) or not isinstance(page.get("results"), list):
             raise HostFailedError("Replicate's list of predictions cannot be read", hint="resume later")
-        return [_prediction(entry) for entry in page["results"]]
+        return [_prediction(entry) for entry in page["results"] if self._may_be_ours(entry)]
+
+    def _may_be_ours(self, entry: Any) -> bool:
+        """The account's other predictions, of any form, need not be understood."""
+        return not isinstance(entry, dict) or entry.get("version") in (self._version, "hidden")
 
 
 class _Prediction(BaseModel):
@@ -189,14 +199,13 @@ class _Prediction(BaseModel):
     data_removed: bool = False
 
     def run(self, client: HostClient) -> RemoteRun:
-        seconds = (self.metrics or {}).get("predict_time")
         return RemoteRun(
             id=self.id,
             state=_STATES[self.status],
             fraction=self._fraction(),
             output=self._address(),
-            error=client.redacted(str(self.error or "")),
-            billed_seconds=float(seconds) if isinstance(seconds, int | float) else None,
+            error=client.answers.redacted(str(self.error or "")),
+            billed_seconds=_seconds((self.metrics or {}).get("predict_time")),
         )
 
     def resemblance(
@@ -228,8 +237,15 @@ class _Prediction(BaseModel):
         return output if isinstance(output, str) else None
 
 
+def _seconds(said: Any) -> float | None:
+    return float(said) if isinstance(said, int | float) and 0 <= said < math.inf else None
+
+
 def _prediction(answer: Any) -> _Prediction:
     try:
         return _Prediction.model_validate(answer)
     except ValidationError as error:
-        raise UnknownOutcomeError("Replicate describes a prediction in a way that is not known") from error
+        raise UnknownOutcomeError(
+            "Replicate describes a prediction in a way that is not known",
+            hint="resume with a newer localvid: what was paid for is kept there for an hour",
+        ) from error

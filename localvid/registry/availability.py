@@ -54,7 +54,12 @@ def _inspect_remote(manifest: ModelManifest, settings: Settings) -> ModelInfo:
     obstacle = _nothing_is_sent(manifest, settings)
     own_price = settings.clip_prices_usd.get(manifest.id)
     if own_price is not None and manifest.price is not None:
-        own = {"usd_per_clip": own_price, "usd_per_second": None, "source": "clip_prices_usd"}
+        own = {
+            "usd_per_clip": own_price,
+            "usd_per_second": None,
+            "source": "clip_prices_usd",
+            "is_own": True,
+        }
         manifest = manifest.model_copy(update={"price": manifest.price.model_copy(update=own)})
     return ModelInfo(
         manifest=manifest,

@@ -1,14 +1,10 @@
 """Bringing a host's result here: from allowed addresses only, and never more than was reckoned with.
 
-An address is https, its host is one of the host's own, and what its name resolves to is an address of the
-public internet, which is then the one that is connected to. A redirect is held to the same. Only the base
-address itself may be anything else: the user gave it.
+Every address on the way, also of a redirect, is held to what `addresses` allows.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +12,8 @@ from pathlib import Path
 import httpx
 
 from localvid.errors import HostFailedError
-from localvid.remote.http import HostClient, UnknownOutcomeError
+from localvid.remote.addresses import NotAllowedError, send
+from localvid.remote.http import HostClient
 from localvid.schemas import OnProgress, Progress
 
 MAX_BYTES = 256 * 2**20
@@ -44,7 +41,12 @@ def fetch(
     """
 
     def attempt() -> bool:
-        return _attempt(client, url, output, on_progress, domains=domains, max_bytes=max_bytes)
+        try:
+            return _attempt(client, url, output, on_progress, domains=domains, max_bytes=max_bytes)
+        except httpx.InvalidURL as error:
+            raise _refused(client, "its address is no URL") from error
+        except NotAllowedError as error:
+            raise _refused(client, str(error)) from error
 
     done: bool = client.patiently(attempt, on_progress)
     return done
@@ -59,18 +61,16 @@ def _attempt(
     domains: Sequence[str],
     max_bytes: int,
 ) -> bool:
-    target = _parsed(client, url)
+    target = httpx.URL(url)
     for _ in range(_MAX_REDIRECTS + 1):
-        request = _request(client, target, domains)
-        with client.transport_failures():
-            response = client.client.send(request, stream=True)
+        response = send(client, target, domains=domains)
         try:
             if response.is_redirect:
                 target = target.join(response.headers.get("Location", ""))
                 continue
             if response.status_code in _GONE:
                 return False
-            client.refuse(response)
+            client.answers.refuse(response)
             _check_head(client, response, max_bytes)
             _receive(client, response, output, on_progress, max_bytes)
             return True
@@ -79,54 +79,10 @@ def _attempt(
     raise _refused(client, "it redirects without end")
 
 
-def _request(client: HostClient, url: httpx.URL, domains: Sequence[str]) -> httpx.Request:
-    """The request for an address that was checked, to the very address that was checked."""
-    if client.is_own(url):
-        return client.client.build_request("GET", url, headers=client.authorization)
-    if url.scheme != "https":
-        raise _refused(client, f"{url.host} is not asked over https")
-    if not any(url.host == domain or url.host.endswith(f".{domain}") for domain in domains):
-        raise _refused(client, f"{url.host} is none of its own addresses")
-    pinned = _public_address(client, url)
-    return client.client.build_request(
-        "GET",
-        url.copy_with(host=pinned),
-        headers={**client.authorization, "Host": url.netloc.decode("ascii")},
-        extensions={"sni_hostname": url.host},
-    )
-
-
-def _public_address(client: HostClient, url: httpx.URL) -> str:
-    try:
-        found = socket.getaddrinfo(url.host, url.port or 443, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise UnknownOutcomeError(f"{url.host} of {client.name} has no address: {error}") from error
-    addresses = [str(entry[4][0]) for entry in found]
-    for address in addresses:
-        if not is_public(address):
-            raise _refused(client, f"{url.host} leads to {address}, which is no public address")
-    return addresses[0]
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet, also where IPv6 wraps another one."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is not None:
-            return inner.is_global and not inner.is_multicast
-        if ip in _NAT64:
-            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-    return ip.is_global and not ip.is_multicast
-
-
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-
-
 def _check_head(client: HostClient, response: httpx.Response, max_bytes: int) -> None:
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind not in _TYPES:
-        raise _refused(client, f"it is {client.redacted(kind) or 'of no type'}, not a video")
+        raise _refused(client, f"it is {client.answers.redacted(kind) or 'of no type'}, not a video")
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise _refused(client, "it is compressed, which was not asked for")
     length = response.headers.get("Content-Length", "")
@@ -139,7 +95,7 @@ def _receive(
 ) -> None:
     received, deadline = 0, time.monotonic() + _MAX_SECONDS
     progress = Progress(step=0, num_steps=0, message=f"fetching the clip from {client.name}")
-    with client.transport_failures(), output.open("wb") as file:
+    with client.answers.failures(), output.open("wb") as file:
         for chunk in response.iter_raw():
             received += len(chunk)
             if received > max_bytes:
@@ -150,13 +106,6 @@ def _receive(
             on_progress(progress)
 
 
-def _parsed(client: HostClient, url: str) -> httpx.URL:
-    try:
-        return httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise _refused(client, "its address is no URL") from error
-
-
 def _too_large(client: HostClient, max_bytes: int) -> HostFailedError:
     return _refused(client, f"it has more than {max_bytes / 2**20:.0f} MiB")
 
@@ -164,5 +113,5 @@ def _too_large(client: HostClient, max_bytes: int) -> HostFailedError:
 def _refused(client: HostClient, why: str) -> HostFailedError:
     return HostFailedError(
         f"the result of {client.name} is not fetched: {why}",
-        hint="it was paid for and is kept there for an hour: resume to try again; if it stays so, report it",
+        hint="it is paid for: resume soon, before it is deleted there; if it stays so, report it",
     )

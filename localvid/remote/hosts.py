@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -51,6 +51,8 @@ class Host(Protocol):
 
     name: str
     """As people know it, with its capitals."""
+    outputs_kept: timedelta
+    """So long inputs and outputs are kept there: a call that is older cannot be recognised."""
 
     def upload(self, image: bytes, on_progress: OnProgress) -> str:
         """Put a PNG where the model can read it, and return where; costs nothing, so it may be repeated."""

@@ -1,19 +1,16 @@
-"""Requests to a host: which may be repeated, which may not, and what each failure means for money.
+"""Requests to a host: those that may be repeated, and those that are sent once.
 
 A request that makes nothing is repeated until the host has answered or patience ends. One that makes
-something is sent once, and its failure is one of two: nothing was made, or that is not known.
-
-No text of the token leaves this module but in the Authorization header: what a host says is searched for it.
+something is sent once, and its failure is one of two: nothing was made, or that is not known. What an answer
+means is read in `answers`.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -22,8 +19,10 @@ from typing import Any, Self
 import httpx
 
 from localvid import __version__
+from localvid.addresses import is_loopback
 from localvid.config import Settings
-from localvid.errors import HostFailedError, LocalvidError, NotAvailableError
+from localvid.errors import HostFailedError, NotAvailableError
+from localvid.remote.answers import Answers, UnknownOutcomeError
 from localvid.schemas import Frozen, OnProgress, Progress
 
 logger = logging.getLogger(__name__)
@@ -32,12 +31,10 @@ _REPORT_SECONDS = 0.25
 """Most between two reports while nothing comes, so that a stop takes hold."""
 _PATIENCE = 20.0
 """Times the time-out of one answer: so long is a host that does not answer asked again."""
-_MAX_WAIT_SECONDS = 120.0
 _MAX_BACKOFF_SECONDS = 30.0
 _FIRST_WAIT_SECONDS = 0.5
-_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
-_RESETS_IN = re.compile(r"resets? in ~?\s*(\d+(?:\.\d+)?)\s*s", re.IGNORECASE)
-_MAX_DETAIL = 300
+_TOKEN = re.compile(r"[!-~]*")
+"""What a header can carry; a token with a line's end in it would also escape being redacted."""
 
 
 class HostSettings(Frozen):
@@ -60,34 +57,28 @@ class HostSettings(Frozen):
         return _PATIENCE * self.timeout_seconds
 
 
-class NotCreatedError(HostFailedError):
-    """The host made nothing, for certain. `wait_seconds`: try again after so long; None: do not.
-
-    `cause` is what the user is told where it is not tried again.
-    """
-
-    wait_seconds: float | None = None
-    cause: LocalvidError | None = None
-
-
-class UnknownOutcomeError(HostFailedError):
-    """Whether the host did what it was asked for is not known."""
-
-    wait_seconds: float | None = None
-    """What the host asked for; None: nothing."""
-
-
 class HostClient:
     """A connection to one host, opened at the first request; `close` is idempotent, and it opens again.
 
-    Raises NotAvailableError if the base address may not see the token: it is neither https nor this machine.
+    `wait_words` are those of `Answers`. Raises NotAvailableError if the base address may not see the token,
+    because it is neither https nor this machine, and for a token that no header can carry.
     """
 
-    def __init__(self, name: str, base_url: str, token: str, settings: HostSettings) -> None:
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        token: str,
+        settings: HostSettings,
+        *,
+        wait_words: re.Pattern[str] | None = None,
+    ) -> None:
         self.name = name
         self.settings = settings
+        self.answers = Answers(name, token, wait_words=wait_words)
         self._token = token
         self._client: httpx.Client | None = None
+        self._direct: httpx.Client | None = None
         self.clock_ahead = timedelta()
         """How far the host's clock is ahead of this machine's, by its latest answer; to a second or so."""
         try:
@@ -96,7 +87,13 @@ class HostClient:
             raise NotAvailableError(
                 f"the base address of {name} is no URL", hint=f"mend {name.lower()}_base_url"
             ) from error
-        if self.base.scheme != "https" and not (self.base.scheme == "http" and is_this_machine(self.base)):
+        if not _TOKEN.fullmatch(token):
+            raise NotAvailableError(
+                f"the token for {name} holds a space, a line's end or a letter that no token has",
+                hint=f"set {name.upper()}_API_TOKEN again",
+            )
+        here = self.base.scheme == "http" and is_loopback(self.base.host)
+        if self.base.scheme != "https" and not here:
             raise NotAvailableError(
                 f"the token for {name} is not sent to {self.base.host}: it is not https",
                 hint=f"give an https address as {name.lower()}_base_url",
@@ -111,23 +108,37 @@ class HostClient:
         self.close()
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        for client in (self._client, self._direct):
+            if client is not None:
+                client.close()
+        self._client = self._direct = None
 
     @property
     def client(self) -> httpx.Client:
         """It carries no token: `authorization` is added to each request that may have it."""
         if self._client is None:
-            timeout = httpx.Timeout(self.settings.timeout_seconds)
-            headers = {"User-Agent": f"localvid/{__version__}", "Accept-Encoding": "identity"}
-            try:
-                self._client = httpx.Client(headers=headers, timeout=timeout, follow_redirects=False)
-            except (ValueError, httpx.InvalidURL) as error:
-                raise NotAvailableError(
-                    f"the proxy settings cannot be used: {error}", hint="mend HTTPS_PROXY and its kin"
-                ) from error
+            self._client = self._opened()
         return self._client
+
+    @property
+    def direct(self) -> httpx.Client:
+        """For requests to an address in place of a name: through no proxy, which would hold the certificate
+        against the address, and each on a connection of its own, which was made for that name."""
+        if self._direct is None:
+            self._direct = self._opened(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+        return self._direct
+
+    def _opened(self, **how: Any) -> httpx.Client:
+        timeout = httpx.Timeout(self.settings.timeout_seconds)
+        headers = {"User-Agent": f"localvid/{__version__}", "Accept-Encoding": "identity"}
+        try:
+            verify = httpx.create_ssl_context()  # by SSL_CERT_FILE, if that is set
+            return httpx.Client(headers=headers, timeout=timeout, verify=verify, **how)
+        except (ValueError, OSError, httpx.InvalidURL) as error:
+            raise NotAvailableError(
+                f"the settings of proxies and certificates cannot be used: {error}",
+                hint="mend HTTPS_PROXY and its kin, or SSL_CERT_FILE",
+            ) from error
 
     @property
     def authorization(self) -> dict[str, str]:
@@ -153,43 +164,40 @@ class HostClient:
         """
 
         def attempt() -> Any:
-            with self.transport_failures():
+            with self.answers.failures():
                 response = self.client.request(
                     method, self.url(path), params=params, files=files, headers=self.authorization
                 )
             if response.status_code in (404, 410):
                 return None
-            self.refuse(response)
-            return self._json(response)
+            self.answers.refuse(response)
+            return self._document(response)
 
         return self.patiently(attempt, on_progress, seconds=patience_seconds)
 
     def send_once(self, path: str, document: Mapping[str, Any], *, headers: Mapping[str, str]) -> Any:
         """The JSON answer of the one request that makes something. Raises as `Host.create`."""
-        with self._said(NotCreatedError, UnknownOutcomeError):
+        with self.answers.failures_of_creation():
             response = self.client.post(
                 self.url(path), json=dict(document), headers={**self.authorization, **headers}
             )
-        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            error = NotCreatedError(self._what(response), hint="wait a little, then resume")
-            error.wait_seconds = self.wait_of(response)
-            raise error
-        if 300 <= response.status_code < 500 and response.status_code != httpx.codes.REQUEST_TIMEOUT:
-            error = NotCreatedError(self._what(response), hint=_HINTS.get(response.status_code, ""))
-            error.cause = self._refusal(response)
-            raise error
-        if not response.is_success:
-            raise UnknownOutcomeError(self._what(response))
-        return self._json(response)
+        self.answers.refuse_creation(response)
+        return self._document(response)
 
     def url(self, path: str) -> httpx.URL:
-        """Raises HostFailedError for a whole address on another host."""
+        """Raises HostFailedError for a whole address that is none, or on another host."""
         if not path.startswith(("http://", "https://")):
             return httpx.URL(f"{self.base}/{path.lstrip('/')}")
-        url = httpx.URL(path)
-        if not self.is_own(url):
+        try:
+            url = httpx.URL(path)
+        except httpx.InvalidURL as error:
             raise HostFailedError(
-                f"{self.name} names an address on another host, {url.host}", hint="report it, with the time"
+                f"{self.name} names an address that is no URL", hint="report it, with the time"
+            ) from error
+        if not self.is_own(url):
+            where = self.answers.redacted(url.host)
+            raise HostFailedError(
+                f"{self.name} names an address on another host, {where}", hint="report it, with the time"
             )
         return url
 
@@ -213,85 +221,9 @@ class HostClient:
             wait(pause, on_progress, say)
             backoff = min(2 * backoff, _MAX_BACKOFF_SECONDS)
 
-    def wait_of(self, response: httpx.Response) -> float:
-        """Seconds after which a busy host wants to be asked again: by its header, its words, or a guess."""
-        header = response.headers.get("Retry-After", "").strip()
-        if re.fullmatch(r"\d+(\.\d+)?", header):
-            return min(float(header), _MAX_WAIT_SECONDS)
-        if header:
-            try:
-                seconds = parsedate_to_datetime(header).timestamp() - time.time()
-                return min(max(seconds, 0.0), _MAX_WAIT_SECONDS)
-            except (TypeError, ValueError):
-                pass
-        said = _RESETS_IN.search(response.text[:4096])
-        return min(float(said[1]), _MAX_WAIT_SECONDS) if said else 4 * _FIRST_WAIT_SECONDS
-
-    def redacted(self, text: str) -> str:
-        """A host's words as one short line without the token."""
-        safe = text.replace(self._token, "***") if self._token else text
-        line = re.sub(r"\s+", " ", safe).strip()
-        return line if len(line) <= _MAX_DETAIL else f"{line[:_MAX_DETAIL]}…"
-
-    # --- answers ---------------------------------------------------------------------------------
-
-    @contextmanager
-    def _said(self, before: type[HostFailedError], after: type[HostFailedError]) -> Iterator[None]:
-        """Transport failures as `before` where no request can have reached the host, else as `after`."""
-        try:
-            yield
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-            failure = before(f"{self.name} cannot be reached: {self.redacted(str(error)) or 'no connection'}")
-            failure.hint = "check the network, then resume"
-            if isinstance(failure, NotCreatedError):
-                failure.wait_seconds = 4 * _FIRST_WAIT_SECONDS
-            raise failure from error
-        except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError) as error:
-            what = self.redacted(str(error)) or type(error).__name__
-            raise after(f"{self.name} did not answer: {what}") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise HostFailedError(
-                f"{self.name} cannot be asked: {self.redacted(str(error))}",
-                hint=f"check {self.name.lower()}_base_url and the proxy settings",
-            ) from error
-
-    def refuse(self, response: httpx.Response) -> None:
-        """Raise for an answer that is none: UnknownOutcomeError where the same may be asked again."""
-        if response.status_code in _BUSY:
-            response.read()  # of a stream, for what the host says
-            error = UnknownOutcomeError(self._what(response))
-            if response.status_code == httpx.codes.TOO_MANY_REQUESTS or "Retry-After" in response.headers:
-                error.wait_seconds = self.wait_of(response)
-            raise error
-        if not response.is_success:
-            response.read()
-            raise self._refusal(response)
-
-    def transport_failures(self) -> AbstractContextManager[None]:
-        """What goes wrong on the way of a request that may be repeated, as UnknownOutcomeError."""
-        return self._said(UnknownOutcomeError, UnknownOutcomeError)
-
-    def _refusal(self, response: httpx.Response) -> LocalvidError:
-        kind = NotAvailableError if response.status_code in (401, 402, 403) else HostFailedError
-        return kind(self._what(response), hint=_HINTS.get(response.status_code, _ELSE))
-
-    def _what(self, response: httpx.Response) -> str:
-        try:
-            document = response.json()
-            detail = str(document.get("detail") or document.get("title") or "")
-        except (ValueError, AttributeError):
-            detail = ""
-        words = self.redacted(detail)
-        return f"{self.name} answers HTTP {response.status_code}{f': {words}' if words else ''}"
-
-    def _json(self, response: httpx.Response) -> Any:
+    def _document(self, response: httpx.Response) -> Any:
         self._compare_clocks(response)
-        if response.status_code == httpx.codes.NO_CONTENT:
-            return {}
-        try:
-            return response.json()
-        except ValueError as error:
-            raise UnknownOutcomeError(f"{self.name} answers what is no JSON") from error
+        return self.answers.document(response)
 
     def _compare_clocks(self, response: httpx.Response) -> None:
         try:
@@ -301,26 +233,9 @@ class HostClient:
             pass  # it does not say: its clock is taken for right
 
 
-_ELSE = "if it happens again, report it with the time"
-_HINTS = {
-    401: "the token is not accepted: set a valid one (docs/remote.md)",
-    402: "the host wants the account's billing to be set up",
-    403: "the token's account may not do this",
-    404: "the model's version is not there any more: see its page, and the manifest's revision",
-    422: "the host does not take these inputs: another version of the model?",
-}
-
-
 def wait(seconds: float, on_progress: OnProgress, progress: Progress) -> None:
     """Let time go by, reporting so often that a stop takes hold at once."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         on_progress(progress)
         time.sleep(min(left, _REPORT_SECONDS))
-
-
-def is_this_machine(url: httpx.URL) -> bool:
-    try:
-        return url.host == "localhost" or ipaddress.ip_address(url.host).is_loopback
-    except ValueError:
-        return False

@@ -22,14 +22,13 @@ from localvid.errors import (
     JobCancelledError,
     NeedsConfirmationError,
 )
+from localvid.remote.answers import NotCreatedError, UnknownOutcomeError
 from localvid.remote.hosts import Host, PaidCalls, RemoteRun, RunState
-from localvid.remote.http import HostSettings, NotCreatedError, UnknownOutcomeError, wait
+from localvid.remote.http import HostSettings, wait
 from localvid.schemas import CallState, ClipOrder, OnProgress, PaidCall, Progress
 
 logger = logging.getLogger(__name__)
 
-OUTPUTS_KEPT = timedelta(hours=1)
-"""A host keeps inputs and outputs so long; what is older cannot be matched."""
 _MARGIN = timedelta(minutes=5)
 """A host is asked for what it made since so long before the intent."""
 _MAX_UNKNOWN = 3
@@ -165,7 +164,7 @@ class _Purchase:
 
     def _looked_for(self, call: PaidCall, *, sent_at: datetime) -> RemoteRun | None:
         """Find the call in the host's list, until the grace period after `sent_at` is over."""
-        if datetime.now(UTC) - call.created_at > OUTPUTS_KEPT:
+        if datetime.now(UTC) - call.created_at > self._host.outputs_kept:
             park(
                 self._calls,
                 call,
@@ -246,7 +245,10 @@ class _Purchase:
                 raise HostFailedError(why, hint="resume to have it made, and paid for, once more")
 
     def _cancelled(self, call: PaidCall, run: RemoteRun) -> None:
-        """The job is cancelled: so is the run, which may have ended meanwhile."""
+        """The job is cancelled: so is its run, which may have ended meanwhile; not one that another job waits
+        for."""
+        if call.held_elsewhere:
+            return
         ended = self._host.cancel(run.id)
         if ended is None or ended.state in (RunState.WAITING, RunState.RUNNING, RunState.SUCCEEDED):
             return  # still open: whoever resumes finds out what became of it
@@ -258,7 +260,8 @@ class _Purchase:
         )
 
     def _progress(self, run: RemoteRun) -> Progress:
-        if run.state is RunState.WAITING or not run.fraction:
+        """By what the host says of its state, and how far it is by what its logs tell."""
+        if run.state is RunState.WAITING:
             return _plain(f"waiting for {self._host.name}")
         return Progress(
             step=int(100 * run.fraction), num_steps=100, message=f"rendering at {self._host.name}"

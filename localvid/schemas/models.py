@@ -100,8 +100,8 @@ class ModelCapabilities(Frozen):
     """None where steps, motion bucket and noise mean nothing to the model."""
     fixed_sampling: tuple[FixedSampling, ...] = ()
     """What of `sampling` cannot be asked for otherwise."""
-    remote: bool = False
     needs_cuda: bool = False
+    remote: bool = False
     """It runs on another's machines: nothing is sent there without the user's leave, and it costs money."""
 
 
@@ -116,8 +116,12 @@ class Price(Frozen):
     read_on: date
     """When `source` was read."""
     source: str
+    is_own: bool = False
+    """The user's own figure, which was read nowhere."""
 
     def __str__(self) -> str:
+        if self.is_own:
+            return f"{usd(self.usd_per_clip)} a clip, as {self.source} has it"
         kind = "estimated" if self.is_estimate else "as published"
         return f"{usd(self.usd_per_clip)} a clip, {kind} from what was read on {self.read_on}"
 

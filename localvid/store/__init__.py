@@ -6,22 +6,30 @@ Importing this package imports SQLAlchemy, so it is imported where a workspace i
 from __future__ import annotations
 
 from localvid.store.batches import BatchRows, Due, NewEntry, Next
+from localvid.store.checking import check_workspace
 from localvid.store.lease import JobLease
-from localvid.store.paid import Limits
-from localvid.store.records import Amount, Cleaned, JobStep, Usage
-from localvid.store.store import IMAGES, Store
+from localvid.store.paid import Limits, MadeMeanwhileError
+from localvid.store.places import IMAGES
+from localvid.store.records import Amount, Checked, Cleaned, Fault, Finding, JobStep, Severity, Usage
+from localvid.store.store import Store
 
 __all__ = [
     "IMAGES",
     "Amount",
     "BatchRows",
+    "Checked",
     "Cleaned",
     "Due",
+    "Fault",
+    "Finding",
     "JobLease",
     "JobStep",
     "Limits",
+    "MadeMeanwhileError",
     "NewEntry",
     "Next",
+    "Severity",
     "Store",
     "Usage",
+    "check_workspace",
 ]

@@ -47,6 +47,17 @@ class ArtifactFiles:
         flush(self.root)  # also where another process made the folder, and died before it flushed this
         return final
 
+    def names_in(self, folder: Path) -> tuple[list[str], list[Path]]:
+        """Addresses of the files in one of the root's folders, and what else lies in it."""
+        addresses, foreign = [], []
+        for path in folder.iterdir():
+            whole_name = is_address(path.name) and path.name.startswith(folder.name)
+            if whole_name and path.is_file() and not path.is_symlink():
+                addresses.append(path.name)
+            else:
+                foreign.append(path)
+        return addresses, foreign
+
     def on_disk(self) -> Iterator[tuple[str, int]]:
         """Every address under the root and its file's bytes; anything else there is not looked at."""
         for folder in self.root.iterdir():
@@ -58,6 +69,10 @@ class ArtifactFiles:
                         yield path.name, path.stat().st_size
                     except FileNotFoundError:
                         continue
+
+
+def is_address(name: str) -> bool:
+    return _ADDRESS.fullmatch(name) is not None
 
 
 def address_of(partial: Path) -> tuple[str, int]:

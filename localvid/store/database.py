@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -27,13 +28,22 @@ _NEARLY_FULL_BYTES = 256 * 1024
 
 
 class Database:
-    """Transactions over one SQLite file. Every database error leaves here as a WorkspaceError."""
+    """Transactions over one SQLite file. Every database error leaves here as a WorkspaceError.
 
-    def __init__(self, path: Path, *, filesystem: str = "", busy_seconds: float = 30.0) -> None:
+    `as_found`: the file is there, and keeps the journal mode that it has.
+    """
+
+    def __init__(
+        self, path: Path, *, filesystem: str = "", busy_seconds: float = 30.0, as_found: bool = False
+    ) -> None:
         self.path = path
         self._busy_seconds = busy_seconds
-        self._journal_mode = journal_mode(sqlite3.sqlite_version_info, filesystem)
+        self.wanted_journal_mode = journal_mode(sqlite3.sqlite_version_info, filesystem)
+        self._as_found = as_found
         url = URL.create("sqlite", database=str(path))
+        if as_found:  # SQLite makes a file that is not there, but not where an address says "rw"
+            query = {"mode": "rw", "uri": "true"}
+            url = URL.create("sqlite", database=f"file:{quote(str(path))}", query=query)
         self._engine = create_engine(url, connect_args={"timeout": busy_seconds})
         event.listen(self._engine, "connect", self._set_up)
         event.listen(self._engine, "begin", _begin)
@@ -58,7 +68,8 @@ class Database:
         connection.isolation_level = (
             None  # transactions begin where `_begin` says, not where pysqlite guesses
         )
-        self._set_journal_mode(connection)
+        if not self._as_found:
+            self._set_journal_mode(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
 
@@ -67,7 +78,7 @@ class Database:
         deadline = time.monotonic() + self._busy_seconds
         while True:
             try:
-                connection.execute(f"PRAGMA journal_mode={self._journal_mode}")
+                connection.execute(f"PRAGMA journal_mode={self.wanted_journal_mode}")
                 return
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:

@@ -117,6 +117,14 @@ def read(connection: Connection, row: JobRow, workspace: Path) -> VideoJob:
         raise WorkspaceError(_unreadable(row, error), hint=_unreadable_hint(row)) from error
 
 
+def check_readable(row: JobRow, workspace: Path) -> VideoJob:
+    """The row as a job without the counts of its steps, for less time. Raises as `read` does."""
+    try:
+        return _read(row, workspace, 0, 0, 0.0)
+    except (ValidationError, ValueError) as error:
+        raise WorkspaceError(_unreadable(row, error), hint=_unreadable_hint(row)) from error
+
+
 def read_page(connection: Connection, rows: Sequence[JobRow], workspace: Path) -> list[VideoJob]:
     """The rows as jobs; one that cannot be read is listed with the reason in place of what it held."""
     counts = _counts(connection, [row.id for row in rows])

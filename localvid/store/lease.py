@@ -27,7 +27,7 @@ from localvid.store.artifacts import ArtifactFiles, address_of
 from localvid.store.database import Database
 from localvid.store.paid import Limits, StepCalls, check_limits, close_published
 from localvid.store.space import Space
-from localvid.store.steps import add_step, artifact_of, forget_artifact, refer
+from localvid.store.steps import add_step, artifact_of, forget_artifact, mark_used, refer
 from localvid.store.tables import job_steps, jobs
 
 logger = logging.getLogger(__name__)
@@ -144,6 +144,7 @@ class JobLease:
                     # Named inside the transaction: no clean-up finds the file before the row.
                     self._files.place(partial, address)
                     add_step(connection, key=key, kind=kind, address=address, size=size)
+                mark_used(connection, address)
                 refer(connection, self.job.id, key=key, kind=kind)
                 close_published(connection, key)
         except OSError as error:
@@ -176,6 +177,7 @@ class JobLease:
             made = artifact_of(connection, key)
             if made is None:
                 raise InvalidRequestError(f"no finished step {key}", hint=f"localvid resume {self.job.id}")
+            mark_used(connection, made.address)
             refer(connection, self.job.id, key=key, kind=made.kind)
 
     def cancel_requested(self) -> bool:

@@ -21,24 +21,25 @@ def migrate(database: Database, migrations: Sequence[Callable[[Connection], None
     """
     migrations = MIGRATIONS if migrations is None else migrations
     with database.read() as connection:
-        if _version(connection, len(migrations)) == len(migrations):
+        if version(connection, len(migrations)) == len(migrations):
             return
     with database.write() as connection:
-        for number in range(_version(connection, len(migrations)) + 1, len(migrations) + 1):
+        for number in range(version(connection, len(migrations)) + 1, len(migrations) + 1):
             migrations[number - 1](connection)
             connection.execute(insert(schema_version).values(version=number))
 
 
-def _version(connection: Connection, known: int) -> int:
+def version(connection: Connection, known: int) -> int:
+    """How many migrations were applied. Raises WorkspaceError if that is more than the `known` ones."""
     if not inspect(connection).has_table(schema_version.name):
         return 0
-    version: int = connection.execute(select(func.max(schema_version.c.version))).scalar() or 0
-    if version > known:
+    applied: int = connection.execute(select(func.max(schema_version.c.version))).scalar() or 0
+    if applied > known:
         raise WorkspaceError(
-            f"the workspace was made by a newer localvid (schema {version}, this one knows {known})",
+            f"the workspace was made by a newer localvid (schema {applied}, this one knows {known})",
             hint="update localvid, or choose another --workspace",
         )
-    return version
+    return applied
 
 
 def _m001_jobs_steps_artifacts(connection: Connection) -> None:
@@ -118,6 +119,21 @@ def _m003_paid_calls(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+def _m004_artifact_use(connection: Connection) -> None:
+    """What was made before is as old as the job that last refers to it; what none refers to is oldest."""
+    for statement in (
+        """ALTER TABLE artifacts ADD COLUMN used_at TIMESTAMP WITH TIME ZONE NOT NULL
+            DEFAULT '1970-01-01 00:00:00.000000'""",
+        """UPDATE artifacts SET used_at = COALESCE(
+            (SELECT MAX(jobs.updated_at) FROM steps
+                JOIN job_steps ON job_steps.key = steps.key
+                JOIN jobs ON jobs.id = job_steps.job_id
+                WHERE steps.address = artifacts.address),
+            used_at)""",
+    ):
+        connection.exec_driver_sql(statement)
+
+
 def _m005_batches(connection: Connection) -> None:
     for statement in (
         """CREATE TABLE batches (
@@ -167,5 +183,6 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m001_jobs_steps_artifacts,
     _m002_notices,
     _m003_paid_calls,
+    _m004_artifact_use,
     _m005_batches,
 )

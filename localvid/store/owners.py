@@ -82,6 +82,19 @@ def measure(temporaries: Path) -> Amount:
     return sum((_amount(folder) for folder in _folders(temporaries)), Amount())
 
 
+def left_by_dead(temporaries: Path) -> dict[str, Amount]:
+    """Dead owner → what it left. An empty folder is none: its owner may be about to lock it."""
+    left = {}
+    for folder in _folders(temporaries):
+        try:
+            with _unlocked(folder) as dead:
+                if dead and (amount := _amount(folder)).count:
+                    left[folder.name] = amount
+        except OSError:
+            continue  # its owner or a sweep removed it meanwhile, or it is another user's
+    return left
+
+
 def sweep(temporaries: Path, *, dry_run: bool = False) -> Amount:
     """Remove what dead owners left. Only folders that carry an owner's name are looked at: a workspace may
     have been put into a folder that holds things of the user's."""

@@ -15,10 +15,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
 
-from localvid.errors import SpendLimitError
+from localvid.errors import JobBusyError, SpendLimitError
 from localvid.schemas import OPEN_CALLS, CallState, ClipOrder, Frozen, PaidCall, usd
 from localvid.store import owners
 from localvid.store.database import Database
+from localvid.store.steps import artifact_of
 from localvid.store.tables import job_steps, paid_calls
 
 _ROUNDING_USD = 1e-9
@@ -32,11 +33,16 @@ class Limits(Frozen):
     month_usd: float
 
 
+class MadeMeanwhileError(JobBusyError):
+    """Another job has published the step's artifact since: nothing is to be sent."""
+
+
 class StepCalls:
     """The calls of one step of one job, under the job's lease; safe to use from the thread of its clip.
 
     `fenced` gives a write transaction that exists only while the lease is held: nothing new is sent without
-    it. What became of a call that was sent is recorded whoever holds the lease.
+    it. What became of a call that was sent is recorded whoever holds the lease. It knows whether the step had
+    an artifact when it was opened.
     """
 
     def __init__(
@@ -57,6 +63,8 @@ class StepCalls:
         self._database = database
         self._temporaries = temporaries
         self._fenced = fenced
+        with database.read() as connection:
+            self._was_made = artifact_of(connection, step_key) is not None
 
     def current(self) -> PaidCall | None:
         """The step's call that is open, whichever job sent it; the latest if there are several."""
@@ -70,12 +78,17 @@ class StepCalls:
     def begin(self, order: ClipOrder, inputs: Mapping[str, Any]) -> PaidCall:
         """Write down a call that is about to be sent, unless another process has one open: then that one.
 
-        Raises SpendLimitError if it could lead beyond a limit, JobBusyError if the lease is lost.
+        Raises SpendLimitError if it could lead beyond a limit, MadeMeanwhileError if the step was published
+        since, JobBusyError if the lease is lost.
         """
         now = datetime.now(UTC)
         with self._fenced() as connection:
             if (row := _open_call(connection, self._step_key)) is not None:
                 return _read(row, held_elsewhere=True)
+            if not self._was_made and artifact_of(connection, self._step_key) is not None:
+                raise MadeMeanwhileError(
+                    "another job has made this clip meanwhile", hint=f"localvid resume {self._job_id}"
+                )
             check_limits(
                 connection,
                 self._job_id,
@@ -161,6 +174,11 @@ def spent_usd(connection: Connection, job_ids: list[str]) -> dict[str, float]:
         .group_by(paid_calls.c.job_id)
     )
     return {job_id: float(total) for job_id, total in connection.execute(query)}
+
+
+def read_call(row: Row[Any]) -> PaidCall:
+    """The row as a call. Raises ValueError if another version of localvid wrote what this cannot read."""
+    return _read(row)
 
 
 def confirm(connection: Connection, job_id: str) -> int:

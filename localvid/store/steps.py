@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from localvid.store.tables import artifacts, job_steps, steps
 
@@ -29,7 +30,7 @@ def artifact_of(connection: Connection, key: str) -> Made | None:
 def add_step(connection: Connection, *, key: str, kind: str, address: str, size: int) -> None:
     """Record that a step is finished which was not; another step may have made the same bytes before."""
     if not connection.execute(select(artifacts.c.address).where(artifacts.c.address == address)).first():
-        connection.execute(insert(artifacts).values(address=address, bytes=size))
+        connection.execute(insert(artifacts).values(address=address, bytes=size, used_at=datetime.now(UTC)))
     connection.execute(insert(steps).values(key=key, kind=kind, address=address))
 
 
@@ -42,6 +43,13 @@ def refer(connection: Connection, job_id: str, *, key: str, kind: str) -> None:
     position = 0 if last is None else last + 1
     connection.execute(
         insert(job_steps).values(job_id=job_id, position=position, key=key, kind=kind, label=kind)
+    )
+
+
+def mark_used(connection: Connection, address: str) -> None:
+    """Record that a job uses the artifact now; a clean-up within a quota takes what was used longest ago."""
+    connection.execute(
+        update(artifacts).where(artifacts.c.address == address).values(used_at=datetime.now(UTC))
     )
 
 

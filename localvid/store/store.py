@@ -45,15 +45,13 @@ from localvid.store.batches import BatchRows, NewEntry, Next
 from localvid.store.database import Database
 from localvid.store.filesystems import refuse_network, type_of
 from localvid.store.lease import JobLease
+from localvid.store.mending import Mending
 from localvid.store.migrations import migrate
-from localvid.store.records import Cleaned, JobStep, Usage
+from localvid.store.places import ARTIFACTS, DATABASE, FILMS, IMAGES, TEMPORARIES
+from localvid.store.records import Cleaned, Finding, JobStep, Usage
 from localvid.store.space import Space
 from localvid.store.steps import artifact_of, forget_artifact
 from localvid.store.upkeep import Upkeep
-
-_DATABASE = "localvid.sqlite3"
-IMAGES = "images"
-"""The workspace's folder of the user's images."""
 
 
 class Store:
@@ -65,18 +63,18 @@ class Store:
 
     def __init__(self, workspace: Path, *, min_free_bytes: int = 0) -> None:
         self.workspace = workspace.absolute()
-        self.films = self.workspace / "films"
+        self.films = self.workspace / FILMS
         self._images = self.workspace / IMAGES
-        self._temporaries = self.workspace / "tmp"
+        self._temporaries = self.workspace / TEMPORARIES
         filesystem = type_of(self.workspace)
         refuse_network(self.workspace, filesystem)
-        self._files = ArtifactFiles(self.workspace / "artifacts")
+        self._files = ArtifactFiles(self.workspace / ARTIFACTS)
         self._space = Space(self.workspace, min_free_bytes=min_free_bytes)
         self._owner = owners.Owner(self._temporaries)
         self._leased: set[str] = set()
         self._mutex = threading.Lock()
         _make_folders(self.workspace, self._files.root, self.films, self._images, self._temporaries)
-        self._database = Database(self.workspace / _DATABASE, filesystem=filesystem)
+        self._database = Database(self.workspace / DATABASE, filesystem=filesystem)
         self._upkeep = Upkeep(
             self._database,
             self._files,
@@ -402,6 +400,7 @@ class Store:
         dry_run: bool = False,
         older_than: timedelta | None = None,
         everything_unused: bool = False,
+        quota_bytes: int | None = None,
     ) -> Cleaned:
         """Remove artifacts that no job refers to, and temporaries of processes that died.
 
@@ -409,13 +408,29 @@ class Store:
         `everything_unused` also what any job was made of that nobody works on, done or not (with
         `older_than`: only of jobs unchanged for that long): a resumed job makes it anew. A film is never
         removed, neither in `films/` nor the artifact that it is a copy of, while its job is there.
+
+        With `quota_bytes`, where the workspace holds more after all that, also the artifacts used longest
+        ago, of any job that nobody works on, until it holds no more; `Cleaned.over_quota_bytes` says what
+        it holds beyond that all the same.
         """
         self.settle_orphans()
         return self._space.spend(
             lambda: self._upkeep.clean(
-                dry_run=dry_run, older_than=older_than, everything_unused=everything_unused
+                dry_run=dry_run,
+                older_than=older_than,
+                everything_unused=everything_unused,
+                quota_bytes=quota_bytes,
             )
         )
+
+    def mend(self, finding: Finding) -> Finding:
+        """What `check_workspace` found, mended if that is safe; `Finding.mended` says what was done.
+
+        A broken artifact is forgotten, so that it is made again, unless a job at work refers to it or it is
+        a film; what was left over is removed. No finished film is touched.
+        """
+        mending = Mending(self._database, self._files, self._upkeep, films=self.films)
+        return self._space.spend(lambda: mending.mend(finding))
 
     def settle_orphans(self) -> None:
         """Let the rows say it where a process died over its job; one look-up where none did."""

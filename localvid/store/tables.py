@@ -104,6 +104,7 @@ artifacts = Table(
     METADATA,
     Column("address", Text, primary_key=True),  # sha256 and suffix
     Column("bytes", BigInteger, nullable=False),
+    Column("used_at", UtcTime, nullable=False),  # when a job last made or reused it
 )
 
 steps = Table(

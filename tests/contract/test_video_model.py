@@ -45,13 +45,21 @@ def open_hosted_svd(request: pytest.FixtureRequest) -> VideoModel:
     return HostedVideoModel(svd_info(request.getfixturevalue("tiny_svd")), Settings())
 
 
-def open_replicate(request: pytest.FixtureRequest) -> VideoModel:
+def open_replicate_svd(request: pytest.FixtureRequest) -> VideoModel:
+    return _open_replicate(request, "replicate:svd")
+
+
+def open_replicate_svd_xt(request: pytest.FixtureRequest) -> VideoModel:
+    return _open_replicate(request, "replicate:svd-xt")
+
+
+def _open_replicate(request: pytest.FixtureRequest, model_id: str) -> VideoModel:
     from paid_calls import CallList
 
     from localvid import registry
 
     settings = request.getfixturevalue("replicate_settings")
-    info = registry.get_model("replicate:svd-xt", settings, ModelKind.VIDEO)
+    info = registry.get_model(model_id, settings, ModelKind.VIDEO)
     # Each test is an attempt of its own: nothing is taken up from the one before.
     return registry.open_remote_model(info, settings, CallList(forgets=True))
 
@@ -84,8 +92,8 @@ Opener = Callable[[pytest.FixtureRequest], VideoModel]
 
 
 @pytest.fixture(
-    params=[open_tiny_svd, open_hosted_svd, open_animatic, open_replicate],
-    ids=["svd", "hosted svd", "animatic", "replicate"],
+    params=[open_tiny_svd, open_hosted_svd, open_animatic, open_replicate_svd, open_replicate_svd_xt],
+    ids=["svd", "hosted svd", "animatic", "replicate:svd", "replicate:svd-xt"],
     scope="module",
 )
 def opener(request: pytest.FixtureRequest) -> Opener:

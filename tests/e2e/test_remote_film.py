@@ -33,6 +33,8 @@ from localvid.media.decode import read_frames
 from localvid.media.metadata import read_record
 from localvid.media.mp4 import read_index
 from localvid.pipelines.hosted import HostedVideoModel
+from localvid.pipelines.replicate import Replicate
+from localvid.registry.catalogue import load_manifests
 from localvid.schemas import CallState, FilmRecord, JobStatus, OnProgress, Progress, VideoRequest
 from localvid.store import Store
 
@@ -103,7 +105,12 @@ def test_a_film_whose_shots_a_host_makes(
     # 40 s of the host's time each, at $0.0014.
     assert job.cost_usd == pytest.approx(3 * 40 * 0.0014)
     assert sorted(server.deleted_files) == sorted(server.files)
-    assert [notice for notice in notices if "costs about $0.20 for 3 clips" in notice]
+    price = load_manifests(orchestrator.settings)["replicate:svd-xt"].price
+    assert price is not None
+    assert (
+        f"replicate:svd-xt costs about $0.20 for 3 clips ($0.067 a clip, estimated from what was read on "
+        f"{price.read_on}); what is made already costs nothing again"
+    ) in notices
     assert (
         "the first frame of shots 1 to 3 is uploaded to replicate, where 3 clips cost about $0.20" in notices
     )
@@ -247,24 +254,35 @@ def test_the_users_own_price_stands_in_for_the_manifests(settings: Settings) -> 
         job = orchestrator.create_job(storyboard=BOARD, options=SMALL)
         with pytest.raises(SpendLimitError, match=r"\$1.20"):
             orchestrator.execute_job(job.id)
+        _, plan = orchestrator.preview(BOARD, SMALL)
+    assert plan is not None
+    assert "($0.40 a clip, as clip_prices_usd has it)" in " ".join(plan.notes)
 
 
-def test_the_upload_of_the_users_own_image_is_said(
-    orchestrator: VideoOrchestrator, server: ReplicateServer, tmp_path: Path
+def test_the_upload_of_the_users_own_image_is_said_before_it_is_sent(
+    settings: Settings, server: ReplicateServer, tmp_path: Path
 ) -> None:
     picture = Image.fromarray(np.random.default_rng(1).integers(0, 255, (90, 160, 3), dtype=np.uint8))
     exif = picture.getexif()
     exif[0x010E] = "where I live"
     picture.save(tmp_path / "mine.png", exif=exif)
     shots = (BOARD.shots[0].model_copy(update={"reference_image": tmp_path / "mine.png"}), BOARD.shots[1])
-    job = orchestrator.execute_job(
-        orchestrator.create_job(storyboard=Storyboard(shots=shots), options=SMALL).id
-    )
+    asked_when_said: dict[str, int] = {}
 
-    assert (
+    def hear(notice: str) -> None:
+        asked_when_said[notice] = len(server.requests)
+
+    with VideoOrchestrator(settings, on_notice=hear) as orchestrator:
+        job = orchestrator.execute_job(
+            orchestrator.create_job(storyboard=Storyboard(shots=shots), options=SMALL).id
+        )
+
+    said = (
         "the first frame of shots 1 and 2 is uploaded to replicate, where 2 clips cost about $0.13; that of "
         "shot 1 is an image of yours, cropped to the frame and without its metadata"
-    ) in job.notices
+    )
+    assert said in job.notices
+    assert asked_when_said[said] == 0
     assert not any(b"where I live" in request.body for request in server.requests)
 
 
@@ -447,7 +465,7 @@ def test_cancelling_cancels_the_runs_there(orchestrator: VideoOrchestrator, serv
     server.run_seconds = 60.0
 
     def cancel(progress: Progress) -> None:
-        if len(server.predictions) == 3 and progress.message == "waiting for Replicate":
+        if len(server.predictions) == 3 and progress.message == "rendering at Replicate":
             orchestrator.store.request_cancel(job.id)
 
     job = orchestrator.create_job(storyboard=BOARD, options=SMALL)
@@ -490,6 +508,29 @@ def test_black_frames_from_the_host_fail_and_are_not_paid_for_again(
         except GenerationFailedError as error:
             assert "shows nothing" in error.message
     assert len(server.creations()) == 1
+
+
+def test_two_jobs_of_the_same_shots_pay_once(
+    settings: Settings, server: ReplicateServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one sends, gets and publishes its clips while this one uploads a first frame."""
+    shots = Storyboard(shots=BOARD.shots[:2])
+    upload, others = Replicate.upload, []
+
+    def slow(self: Replicate, image: bytes, on_progress: OnProgress) -> str:
+        monkeypatch.setattr(Replicate, "upload", upload)
+        with VideoOrchestrator(settings) as other:
+            others.append(other.execute_job(other.create_job(storyboard=shots, options=SMALL).id))
+        return upload(self, image, on_progress)
+
+    monkeypatch.setattr(Replicate, "upload", slow)
+    settings = settings.model_copy(update={"remote_in_flight": 1})
+    with VideoOrchestrator(settings) as orchestrator:
+        job = orchestrator.execute_job(orchestrator.create_job(storyboard=shots, options=SMALL).id)
+        assert states(orchestrator, job) == []
+    assert server.made_by_seed() == {1: 1, 2: 1}
+    assert job.cost_usd == 0
+    assert [made.status for made in (job, *others)] == [JobStatus.DONE] * 2
 
 
 # --- twenty shots ------------------------------------------------------------------------------------
@@ -554,7 +595,13 @@ def test_the_command_line_shows_the_estimate_before_and_the_sum_after(
     shown = capsys.readouterr().out
     assert shown.count("replicate:svd-xt, done, $0.056") == 2
     assert run(["list-models", "--workspace", str(settings.workspace)]) == 0
-    assert "at replicate, about $0.067 a clip, estimated" in capsys.readouterr().out
+    listed = capsys.readouterr()
+    assert "at replicate, about $0.067 a clip, estimated" in listed.out
+    run(["doctor", "--workspace", str(settings.workspace)])
+    examined = capsys.readouterr()
+    assert "a token for replicate is set" in examined.out
+    everything = (stopped, printed.out, printed.err, shown, *listed, *examined)
+    assert not any(TOKEN in text for text in everything)
 
 
 # --- the token ---------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import pytest
 
 from localvid.errors import JobBusyError
 from localvid.schemas import FilmOptions, JobStatus
-from localvid.store import Store
+from localvid.store import Fault, Store, check_workspace
 
 PRELUDE = """
 import hashlib, os, sys, time
@@ -146,6 +146,28 @@ def test_a_job_in_another_process_is_busy_until_that_is_killed(tmp_path: Path) -
             assert time.monotonic() - started < 30  # the dead one's lease had an hour to run
         with Store(tmp_path):
             assert not (tmp_path / "tmp" / owner).exists()
+
+
+def test_a_check_tells_a_job_at_work_from_one_whose_process_was_killed(tmp_path: Path) -> None:
+    job_id = _job(tmp_path)
+    with _process(HOLD, tmp_path, job_id, 1) as child:
+        owner = _line(child)
+        _tell(child, "key")
+        assert _line(child).endswith(".bin")
+        assert check_workspace(tmp_path, read_data=True).findings == ()
+        os.kill(child.pid, signal.SIGSTOP)
+        time.sleep(1.1)  # past its lease, and alive
+        assert check_workspace(tmp_path).findings == ()
+        child.kill()
+        child.wait()
+    findings = check_workspace(tmp_path).findings
+    assert {(found.fault, found.subject) for found in findings} == {
+        (Fault.LEASE, job_id),
+        (Fault.TEMPORARY, owner),
+    }
+    with Store(tmp_path) as store:
+        assert all(store.mend(finding).mended for finding in findings)
+    assert check_workspace(tmp_path, read_data=True).findings == ()
 
 
 def test_an_owner_that_stood_still_past_its_lease_commits_nothing(tmp_path: Path) -> None:

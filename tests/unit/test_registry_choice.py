@@ -95,6 +95,40 @@ def test_the_cpu_is_never_chosen_for_diffusion_unasked(settings: Settings, tmp_p
     assert choose_video_model(some, "svd-xt").info.available
 
 
+@pytest.mark.parametrize(
+    ("leave", "expected"),
+    [
+        ({"allow_remote": True, "replicate_api_token": SecretStr("r8")}, "replicate:svd-xt"),
+        ({"allow_remote": True}, "local:animatic"),
+        ({"replicate_api_token": SecretStr("r8")}, "local:animatic"),
+        (
+            {"allow_remote": True, "replicate_api_token": SecretStr("r8"), "offline": True},
+            "local:animatic",
+        ),
+    ],
+    ids=["leave and token", "no token", "no leave", "offline"],
+)
+def test_a_host_is_chosen_after_the_gpu_and_before_the_animatic(
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    leave: dict[str, object],
+    expected: str,
+) -> None:
+    some = settings.model_copy(update=leave)
+    monkeypatch.setattr(gpu, "LIBRARY", "libcuda-of-nobody.so.1")
+    without = choose_video_model(some)
+    assert without.info.manifest.id == expected
+    assert without.said.startswith(f"{expected} is used, because there is no CUDA GPU to use")
+
+    monkeypatch.setattr(choice, "detect_cuda", lambda: GPU)
+    monkeypatch.setattr(availability, "_torch_version", lambda: "2.13.0+cu128")
+    unpulled = choose_video_model(some)
+    assert unpulled.info.manifest.id == expected
+    assert "`localvid pull svd-xt`" in unpulled.said
+    assert choose_video_model(holding(some, tmp_path, "svd-xt")).info.manifest.id == "local:svd-xt"
+
+
 def test_the_embedded_language_model_writes(settings: Settings) -> None:
     chosen = choose_writer(settings)
     assert (chosen.info.manifest.id, chosen.said) == ("llm:smollm2-135m", "")

@@ -10,7 +10,7 @@ import pytest
 
 from localvid.errors import JobBusyError, SpendLimitError
 from localvid.schemas import CallState, ClipOrder, FilmOptions, Price
-from localvid.store import JobLease, Limits, Store
+from localvid.store import JobLease, Limits, MadeMeanwhileError, Store
 
 ORDER = ClipOrder(
     host="nobody",
@@ -92,6 +92,22 @@ def test_of_two_processes_one_sends(store: Store, workspace: Path) -> None:
     with leased(store) as lease:  # it is this process's own again, once the other is gone
         again = lease.paid_calls(KEY, LIMITS).current()
     assert again is not None and not again.held_elsewhere
+
+
+def test_what_another_job_has_published_meanwhile_is_not_begun(store: Store) -> None:
+    def published(lease: JobLease) -> None:
+        partial = store.temporary(".mp4")
+        partial.write_bytes(b"a clip")
+        lease.publish(KEY, "clip", partial)
+
+    with leased(store) as mine, leased(store) as theirs:
+        calls = mine.paid_calls(KEY, LIMITS)
+        published(theirs)
+        with pytest.raises(MadeMeanwhileError):
+            calls.begin(ORDER, {})
+        assert store.calls_of(mine.job.id) == []
+        # Whoever has it made once more, for a picture that is gone, knows that it is there.
+        assert mine.paid_calls(KEY, LIMITS).begin(ORDER, {}).state is CallState.INTENT
 
 
 def test_publishing_the_clip_closes_its_call(store: Store) -> None:

@@ -3,17 +3,26 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from localvid.errors import DiskFullError
-from localvid.schemas import FilmOptions, JobStatus
-from localvid.store import Amount, Store
+from localvid.schemas import (
+    Activity,
+    CallState,
+    ClipOrder,
+    EntryState,
+    FilmOptions,
+    JobStatus,
+    Price,
+    Stage,
+)
+from localvid.store import Amount, Limits, NewEntry, Next, Store
 from localvid.store.space import BALLAST_BYTES
-from localvid.store.tables import jobs, steps
+from localvid.store.tables import artifacts, jobs, steps
 
 
 @pytest.fixture
@@ -183,7 +192,7 @@ def test_a_file_published_while_a_clean_up_runs_stays(store: Store, monkeypatch:
     job_id = _job(store, ("a", "clip", b"again"))
     with store._database.write() as connection:
         connection.execute(delete(steps))
-    real = store._upkeep._remove_files
+    real = store._upkeep.remove_files
 
     def publish_first(candidates: dict[str, int]) -> Amount:
         assert len(candidates) == 1
@@ -193,7 +202,7 @@ def test_a_file_published_while_a_clean_up_runs_stays(store: Store, monkeypatch:
             lease.publish("a", "clip", partial)
         return real(candidates)
 
-    monkeypatch.setattr(store._upkeep, "_remove_files", publish_first)
+    monkeypatch.setattr(store._upkeep, "remove_files", publish_first)
     assert store.clean().artifacts == Amount()
     found = store.find("a")
     assert found is not None
@@ -207,6 +216,155 @@ def test_many_files_are_removed_in_parts(store: Store) -> None:
         (folder / f"00{number:062x}").write_bytes(b"1")
     assert store.clean().artifacts == Amount(count=450, bytes=450)
     assert _files(store) == 0
+
+
+def _use(store: Store, **ages: timedelta) -> None:
+    """Set when the artifacts of steps were last used."""
+    with store._database.write() as connection:
+        for key, age in ages.items():
+            address = select(steps.c.address).where(steps.c.key == key).scalar_subquery()
+            moment = datetime.now(UTC) - age
+            connection.execute(update(artifacts).where(artifacts.c.address == address).values(used_at=moment))
+
+
+def _made(store: Store, *keys: str) -> str:
+    return "".join(key for key in keys if store.find(key) is not None)
+
+
+def _held(store: Store) -> int:
+    return store.usage().total_bytes
+
+
+def test_what_was_used_longest_ago_goes_first_until_the_quota_is_met(store: Store) -> None:
+    _job(store, ("a", "keyframe", bytes([1]) * 5000), ("b", "clip", bytes([2]) * 5000))
+    _job(store, ("c", "clip", bytes([3]) * 5000), ("f", "film", bytes(5000)), end=JobStatus.FAILED)
+    days = {"a": 2, "b": 4, "c": 3, "f": 9}
+    _use(store, **{key: timedelta(days=number) for key, number in days.items()})
+    held = _held(store)
+    for quota in (held, held + 1, None):
+        assert store.clean(quota_bytes=quota).total_bytes == 0
+    dry = store.clean(quota_bytes=held - 5001, dry_run=True)
+    assert (dry.artifacts, dry.over_quota_bytes) == (Amount(count=2, bytes=10_000), 0)
+    assert _made(store, *"abcf") == "abcf"
+    assert store.clean(quota_bytes=held - 1).artifacts == Amount(count=1, bytes=5000)
+    assert _made(store, *"abcf") == "acf"
+    assert store.clean(quota_bytes=held - 5001).artifacts == Amount(count=1, bytes=5000)
+    assert _made(store, *"abcf") == "af"
+    assert _held(store) <= held - 5001
+    assert _files(store) == 2
+
+
+def test_making_and_reusing_are_uses(store: Store) -> None:
+    _job(store, ("a", "clip", b"a"), ("b", "clip", b"b"), ("c", "clip", b"c"))
+    _use(store, **dict.fromkeys("abc", timedelta(days=1)))
+    job_id = store.create_job(prompt="x", options=FilmOptions(), seed=1).id
+    with store.lease(job_id) as lease:
+        lease.reuse("a")
+        partial = store.temporary(".bin")
+        partial.write_bytes(b"b")
+        lease.publish("the same bytes as b", "clip", partial)
+    held = _held(store)
+    assert store.clean(quota_bytes=held - 1).artifacts.count == 1
+    assert _made(store, *"abc") == "ab"
+
+
+def test_a_quota_that_cannot_be_met_is_said_and_films_and_work_stay(store: Store) -> None:
+    job_id = _job(store, ("a", "clip", bytes(5000)), ("f", "film", bytes([1]) * 3000))
+    film = store.films / f"{job_id}.mp4"
+    film.write_bytes(bytes(7000))
+    at_work = store.create_job(prompt="x", options=FilmOptions(), seed=1).id
+    with store.lease(at_work) as lease:
+        partial = store.temporary(".bin")
+        partial.write_bytes(bytes([2]) * 2000)
+        lease.publish("w", "clip", partial)
+        lease.set_plan([("w", "clip", ""), ("a", "clip", "")])
+        assert store.clean(quota_bytes=0).artifacts == Amount()
+        lease.set_plan([("w", "clip", "")])
+        _use(store, w=timedelta(days=9))
+        dry = store.clean(quota_bytes=10_000, dry_run=True)
+        cleaned = store.clean(quota_bytes=10_000)
+        assert cleaned.artifacts == dry.artifacts == Amount(count=1, bytes=5000)
+        assert cleaned.over_quota_bytes == dry.over_quota_bytes == _held(store) - 10_000
+        assert cleaned.over_quota_bytes >= 7000 + 3000 + 2000 - 10_000
+        assert _made(store, *"afw") == "fw"
+        assert film.exists()
+    store.clean(quota_bytes=0)
+    assert _made(store, *"afw") == "f"  # the other job has ended, unfinished: it makes its clip again
+
+
+def test_what_waits_in_a_batch_that_is_worked_on_stays(store: Store) -> None:
+    """Between two stages a film of a batch is under no lease."""
+    first, second, alone = (
+        _job(store, (key, "clip", key.encode()), end=JobStatus.INTERRUPTED) for key in "abc"
+    )
+    following = Next(Stage.JOIN, "", 1.0)
+    batch = store.create_batch("x", [NewEntry(first, 1), NewEntry(second, 2)], [following, following])
+    with store.lease(first):
+        assert store.clean(quota_bytes=0).artifacts.count == 1
+        assert store.clean(everything_unused=True).artifacts.count == 0
+        assert _made(store, *"abc") == "ab"
+    activity = Activity(
+        owner=store.owner,
+        batch_id=batch.id,
+        job_id=first,
+        number=1,
+        device="cpu",
+        stage=Stage.CLIPS,
+        message="",
+        shot=None,
+        num_shots=None,
+        overall=0,
+        loads=0,
+        seen_at=datetime.now(UTC),
+    )
+    store.temporary(".bin").touch()  # its owner is known to live
+    store.show_activity(activity)
+    assert store.clean(quota_bytes=0).artifacts.count == 0
+    batch.set_aside(second, EntryState.FAILED, error="no", hint="", attempts=3)
+    assert store.clean(quota_bytes=0).artifacts.count == 1
+    assert _made(store, *"abc") == "a"
+    store.show_activity(activity.model_copy(update={"owner": "elsewhere-1-0123456789ab"}))
+    store.forget_activity()
+    assert store.clean(quota_bytes=0).artifacts.count == 1
+    assert store.get_job(alone).status is JobStatus.INTERRUPTED
+
+
+def test_bytes_that_a_job_at_work_made_too_stay(store: Store) -> None:
+    _job(store, ("a", "clip", b"the same"))
+    job_id = store.create_job(prompt="x", options=FilmOptions(), seed=1).id
+    with store.lease(job_id) as lease:
+        partial = store.temporary(".bin")
+        partial.write_bytes(b"the same")
+        lease.publish("b", "clip", partial)
+        assert store.clean(quota_bytes=0).artifacts == Amount()
+        assert _made(store, "a", "b") == "ab"
+
+
+def test_what_was_paid_for_goes_last(store: Store) -> None:
+    price = Price(usd_per_clip=0.1, is_estimate=True, read_on=date(2026, 11, 26), source="the test")
+    order = ClipOrder(host="nobody", model="nobody:nothing", version="1", price=price)
+    job_id = _job(store, ("a", "clip", bytes(5000)), end=JobStatus.INTERRUPTED)
+    with store.lease(job_id) as lease:
+        calls = lease.paid_calls("paid", Limits(job_usd=1, month_usd=1))
+        calls.update(calls.begin(order, {}).id, CallState.MADE)
+        partial = store.temporary(".bin")
+        partial.write_bytes(bytes([1]) * 5000)
+        lease.publish("paid", "clip", partial)
+    _use(store, paid=timedelta(days=9))
+    assert store.clean(quota_bytes=_held(store) - 1).artifacts.count == 1
+    assert _made(store, "a", "paid") == "paid"
+    assert store.clean(quota_bytes=_held(store) - 1).artifacts.count == 1
+
+
+def test_a_quota_counts_what_goes_anyway(store: Store) -> None:
+    job_id = _job(store, ("a", "clip", bytes(5000)), ("old", "clip", bytes([1]) * 5000))
+    store.update_job(job_id, seed=2)
+    with store.lease(job_id) as lease:
+        lease.set_plan([("a", "clip", "")])
+    for dry_run in (True, False):
+        cleaned = store.clean(quota_bytes=_held(store) - 5000, dry_run=dry_run)
+        assert cleaned.artifacts == Amount(count=1, bytes=5000)
+    assert _made(store, "a", "old") == "a"
 
 
 def test_too_little_space_is_said_before_a_step(tmp_path: Path) -> None:
