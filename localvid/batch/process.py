@@ -1,8 +1,8 @@
 """A worker in a process of its own: one for each GPU, or as many as were asked for.
 
-Its `main` is run by `Crew`, which writes one line of JSON to its standard input and
-keeps that open: when it is closed, the worker ends at its next safe point. So it does not outlive whoever
-started it, however that ends.
+Its `main` is run by `Crew`, which writes one line of JSON to its standard input and keeps that open: when it
+is closed, the worker ends at its next safe point. So it does not outlive whoever started it, however that
+ends.
 """
 
 from __future__ import annotations

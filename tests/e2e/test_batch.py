@@ -389,8 +389,11 @@ def test_failures_give_a_table_and_exit_code_one_and_only_failed_mends_them(
     assert "2 of 2 films done" in capsys.readouterr().out
 
 
-def test_two_worker_processes_make_a_batch(tmp_path: Path, films: Path) -> None:
+def test_two_worker_processes_make_a_batch(
+    tmp_path: Path, films: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert command(tmp_path, str(films), *FLAGS, "--workers", "2", "--quiet") == 0
+    assert "Warning" not in capfd.readouterr().err  # of the workers', too
     with Store(tmp_path / "workspace") as store:
         batch = store.get_batch(str(films))
         assert states(batch) == ["done", "done"]

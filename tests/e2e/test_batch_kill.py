@@ -59,12 +59,12 @@ def test_fifty_kills(tmp_path: Path) -> None:
 
 
 def test_kills_of_two_batches_on_one_workspace(tmp_path: Path) -> None:
-    _hold(kill_often(tmp_path, kills=12, seed=20261127, num_batches=2), kills=12)
+    _hold(kill_often(tmp_path, kills=6, seed=20261127, num_batches=2), kills=6)
 
 
 def test_a_worker_that_stands_still_past_its_lease_commits_nothing(tmp_path: Path) -> None:
-    figures = stop_often(tmp_path, stops=4, seed=20261128)
-    _hold(figures, stops=4)
+    figures = stop_often(tmp_path, stops=2, seed=20261128)
+    _hold(figures, stops=2)
 
 
 def _hold(figures: Counter[str], **expected: int) -> None:
