@@ -22,6 +22,8 @@ _FOREIGN_VARIABLES = (
     "ANTHROPIC_",
     "REPLICATE_",
     "XDG_",
+    "COLUMNS",  # of whatever terminal runs the tests
+    "LINES",
 )
 _DEAD_PROXY = "http://127.0.0.1:9"  # the discard port: nothing listens
 
