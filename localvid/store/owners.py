@@ -42,8 +42,8 @@ class Owner:
 
     @contextmanager
     def answering_for(self, partial: Path) -> Iterator[None]:
-        """Within the block, `partial` is a temporary of this owner's that lies elsewhere: a link in its folder
-        names it, so that whoever sweeps the folder removes it, too."""
+        """Within the block, `partial` is a temporary of this owner's that lies elsewhere: a link in its
+        folder names it, so that whoever sweeps the folder removes it, too."""
         link = self.folder() / secrets.token_hex(6)
         with suppress(OSError):  # a disk without links: what is left there stays
             link.symlink_to(partial.absolute())
