@@ -101,6 +101,7 @@ class BatchRows:
             _waiting(self.id),
             batch_jobs.c.number == due.entry.number,
             batch_jobs.c.stage == STAGES.index(due.entry.stage),
+            batch_jobs.c.attempts == due.entry.attempts,  # or another process failed at it meanwhile
         )
         return connection.execute(select(batch_jobs.c.number).where(still)).first() is not None
 
@@ -277,6 +278,42 @@ def add(connection: Connection, *, source: str, entries: Sequence[NewEntry], nex
         ],
     )
     return batch_id
+
+
+def cancel_waiting(connection: Connection, job_id: str) -> None:
+    """The job was cancelled: no batch goes on with it. In the transaction that says so in its own row."""
+    _set_of_job(
+        connection,
+        job_id,
+        batch_jobs.c.state == EntryState.WAITING,
+        state=EntryState.CANCELLED,
+        error=f"job {job_id} was cancelled",
+        hint=f"localvid resume {job_id}",
+    )
+
+
+def film_is_made(connection: Connection, job_id: str) -> None:
+    """The film is whole, whoever made it: a batch that waited for it, or set it aside, has it now."""
+    _set_of_job(
+        connection,
+        job_id,
+        batch_jobs.c.state != EntryState.DONE,
+        state=EntryState.DONE,
+        stage=STAGES.index(Stage.JOIN),
+        attempts=0,
+        not_before=None,
+        error="",
+        hint="",
+    )
+
+
+def _set_of_job(connection: Connection, job_id: str, which: ColumnElement[bool], **values: object) -> None:
+    """Change the rows of one job in whatever batches it is."""
+    connection.execute(
+        update(batch_jobs)
+        .where(batch_jobs.c.job_id == job_id, which)
+        .values(**values, updated_at=datetime.now(UTC))
+    )
 
 
 def _add_job(connection: Connection, job: NewJob) -> str:

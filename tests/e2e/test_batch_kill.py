@@ -296,7 +296,9 @@ class Ledger:
             # The picture that a clip hands over comes again with a clip that was not finished.
             elif event["what"] == "made" and event["kind"] != "last_frame" and key in finished:
                 self._figures["made again"] += missing.get(who, float("inf")) > finished[key]
-                self._figures["made by two at once"] += missing.get(who, float("inf")) < finished[key] < moment
+                self._figures["made by two at once"] += (
+                    missing.get(who, float("inf")) < finished[key] < moment
+                )
 
 
 def _log(folder: Path) -> Path:

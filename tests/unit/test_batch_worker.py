@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from batches import give_up, new_batch, retry_later
 from sqlalchemy import select, update
 
 from localvid import FilmOptions, Settings, VideoOrchestrator
@@ -69,3 +70,59 @@ def test_a_batch_is_recorded_with_its_jobs_or_not_at_all(workspace: Path) -> Non
         assert store.list_batches() == []
         batch = store.create_batch("x", entries, [first, first])
         assert [store.get_job(entry.job_id).prompt for entry in batch.entries()] == ["a", "b"]
+
+
+# --- one film, from outside its batch ----------------------------------------------------------------
+
+
+def test_a_waiting_film_that_is_cancelled_is_not_made(workspace: Path) -> None:
+    with Store(workspace) as store:
+        batch, (job, other) = new_batch(store, ["a fox", "a whale"])
+        store.request_cancel(job.id)
+        summary = batch.summary()
+        assert (summary.cancelled, summary.waiting) == (1, 1)
+        assert [due.entry.job_id for due in batch.due([Stage.STORYBOARD])] == [other.id]
+
+
+def test_a_cancel_that_comes_at_the_end_of_a_stage_is_not_lost(workspace: Path) -> None:
+    with Store(workspace) as store:
+        batch, (job,) = new_batch(store, ["a fox"])
+        clips = Next(Stage.CLIPS, "local:animatic", 1.0)
+        with store.lease(job.id) as lease:
+            store.request_cancel(job.id)
+            lease.pass_on(lambda connection: batch.advance(connection, job.id, clips, seconds=1.0))
+        assert store.get_job(job.id).status == "cancelled"
+        assert batch.summary().cancelled == 1
+
+
+def test_a_cancel_holds_when_the_process_at_work_dies(workspace: Path) -> None:
+    with Store(workspace) as store:
+        batch, (job,) = new_batch(store, ["a fox"])
+        with store._database.write() as connection:
+            connection.execute(
+                update(jobs).values(
+                    lease_owner="gone-1-0123456789ab", lease_expires_at=job.created_at, cancel_requested=True
+                )
+            )
+        store.settle_orphans()
+        assert store.get_job(job.id).status == "cancelled"
+        assert batch.summary().cancelled == 1
+
+
+def test_a_film_that_was_set_aside_and_is_made_by_itself_is_done_in_its_batch(workspace: Path) -> None:
+    with Store(workspace) as store:
+        batch, (job,) = new_batch(store, ["a fox"])
+        give_up(batch, job)
+        with store.lease(job.id) as lease:
+            lease.finish(store.films / "fox.mp4")
+        (entry,) = batch.entries()
+        assert (entry.state, entry.stage, entry.error) == (EntryState.DONE, Stage.JOIN, "")
+
+
+def test_what_another_process_failed_at_meanwhile_is_not_due_any_more(workspace: Path) -> None:
+    with Store(workspace) as store:
+        batch, (job,) = new_batch(store, ["a fox"])
+        (due,) = batch.due([Stage.STORYBOARD])
+        retry_later(batch, job)
+        with store._database.read() as connection:
+            assert not batch.is_due(connection, due)
