@@ -106,7 +106,7 @@ class Fork:
         os.kill(self.pid, number)
 
     def stop(self) -> None:
-        """Have it stand still with SIGSTOP, all its threads: one that the disk keeps waiting does so later."""
+        """Have it stand still with SIGSTOP, all threads: one that the disk keeps waiting does so later."""
         self.signal(signal.SIGSTOP)
         for task in Path(f"/proc/{self.pid}/task").iterdir():
             while (task / "stat").read_text().rpartition(")")[2].split()[0] not in "TZ":

@@ -1,8 +1,8 @@
 """Kill -9 at random moments, over batches of real films; then look at every row, file and film.
 
 As a test it kills 50 times, or `BATCH_TEST_KILLS` times. By hand, all that is counted here, printed:
-`python tests/e2e/test_batch_kill.py 1000` kills 1,000 times over one batch in a workspace, and a tenth as often
-over two at once and with workers that are stopped (SIGSTOP) for longer than their lease.
+`python tests/e2e/test_batch_kill.py 1000` kills 1,000 times over one batch in a workspace, and a tenth as
+often over two at once and with workers that are stopped (SIGSTOP) for longer than their lease.
 """
 
 from __future__ import annotations
