@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import Connection
 
-from localvid.batch.stages import next_stage
+from localvid.batch.stages import next_stage, stage_again
 from localvid.batch.terms import MAX_ATTEMPTS, BatchTerms
 from localvid.errors import (
     DiskFullError,
@@ -195,9 +196,11 @@ class Worker:
     def _advance(self, run: FilmRun, due: Due, lease: JobLease, watch: _Watch) -> None:
         """Do the stage, and record what became of it. Raises JobBusyError once the lease is lost."""
         try:
-            film = run.advance(due.entry.stage)
+            result = run.advance(due.entry.stage)
             following = None
-            if film is None:
+            if isinstance(result, Stage):
+                following = stage_again(self._orchestrator, lease.job, result)
+            elif result is None:
                 following = next_stage(self._orchestrator, lease.job, due.entry.stage)
 
             def record(connection: Connection) -> None:
@@ -205,10 +208,10 @@ class Worker:
                     self._batch.add_time(connection, time_taken)
                 self._batch.advance(connection, lease.job.id, following, seconds=watch.seconds)
 
-            if film is None:
-                lease.pass_on(record)
+            if isinstance(result, Path):
+                lease.finish(result, record=record)
             else:
-                lease.finish(film, record=record)
+                lease.pass_on(record)
         except JobBusyError:
             raise
         except JobCancelledError as error:
