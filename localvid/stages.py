@@ -92,8 +92,9 @@ class FilmRun:
             self._bar.only(plan.film)
         return self._deliver(self._join(plan))
 
-    def advance(self, stage: Stage) -> Path | None:
-        """Run one stage; those before it are done. Its model stays open. The film's path after the last."""
+    def advance(self, stage: Stage) -> Path | Stage | None:
+        """Run one stage; its model stays open. The film's path after the last; or, with nothing run, an
+        earlier stage whose artifacts a clean-up has removed since it was done."""
         if stage is Stage.STORYBOARD:
             self._refuse_early()
             self._write_storyboard()
@@ -105,6 +106,8 @@ class FilmRun:
                 hint=f"localvid resume {self._lease.job.id}",
             )
         plan = self._planned(storyboard)
+        if (earlier := self._undone(plan, stage)) is not None:
+            return earlier
         self._bar.expect(plan, stage)
         if stage is Stage.JOIN:
             return self._deliver(self._join(plan))
@@ -114,6 +117,16 @@ class FilmRun:
             else:
                 self._make_clips(storyboard, plan)
         return None
+
+    def _undone(self, plan: FilmPlan, stage: Stage) -> Stage | None:
+        """The first stage before this one of which something is missing."""
+        if stage is Stage.KEYFRAMES or self._store.find(plan.film.key) is not None:
+            return None
+        missing = [shot for shot in plan.shots if self._store.find(shot.clip.key) is None]
+        painted = [shot.keyframe for shot in missing if shot.keyframe_request is not None]
+        if any(keyframe is not None and self._store.find(keyframe.key) is None for keyframe in painted):
+            return Stage.KEYFRAMES
+        return Stage.CLIPS if missing and stage is Stage.JOIN else None
 
     def _planned(self, storyboard: Storyboard) -> FilmPlan:
         plan = self._with_what_was_sent(storyboard, self._make_plan(storyboard, frozenset()))

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from localvid.batch.process import Orders
@@ -69,12 +70,14 @@ class Crew:
 
     def run(self) -> None:
         """Work until nothing is left. Raises ModelProcessError where workers die without doing anything."""
-        deaths, changed = 0, self._batch.summary().updated_at
+        before = self._batch.summary()
+        deaths, changed, ending = 0, before.updated_at, False
         try:
             for seat in range(len(self._devices)):
                 self._start(seat)
             while self._processes:
-                if self._stopping.wait(_LOOK_SECONDS):
+                time.sleep(_LOOK_SECONDS)
+                if ending := ending or self._stopping.is_set():
                     self._close_inputs()
                 for seat, process in list(self._processes.items()):
                     code = process.poll()
@@ -82,10 +85,12 @@ class Crew:
                         continue
                     del self._processes[seat]
                     _close_input(process)
-                    if code == 0 or self._stopping.is_set():
+                    latest = self._batch.summary()
+                    ending = ending or (self._terms.fail_fast and latest.failed > before.failed)
+                    if code == 0 or ending or self._stopping.is_set():
                         continue
-                    latest = self._batch.summary().updated_at
-                    deaths, changed = (deaths + 1, changed) if latest == changed else (1, latest)
+                    deaths = deaths + 1 if latest.updated_at == changed else 1
+                    changed = latest.updated_at
                     if deaths >= _MOST_DEATHS:
                         raise ModelProcessError(
                             f"worker processes of the batch die: the last ended with code {code}",
@@ -94,6 +99,10 @@ class Crew:
                         )
                     self._on_notice(f"a worker ended with code {code}; another takes its place")
                     self._start(seat)
+        except KeyboardInterrupt:  # a second Ctrl-C: what they finished is kept
+            for process in self._processes.values():
+                process.terminate()
+            raise
         finally:
             self._close_inputs()
             for process in self._processes.values():
@@ -105,7 +114,7 @@ class Crew:
         device = self._devices[seat]
         environment = dict(os.environ)
         if device != "cpu":
-            environment["CUDA_VISIBLE_DEVICES"] = device
+            environment["CUDA_VISIBLE_DEVICES"] = _name_of_gpu(int(device))
         process = subprocess.Popen(
             [sys.executable, "-c", _RUN],
             stdin=subprocess.PIPE,
@@ -137,6 +146,13 @@ class Crew:
     def _close_inputs(self) -> None:
         for process in self._processes.values():
             _close_input(process)
+
+
+def _name_of_gpu(number: int) -> str:
+    """What `CUDA_VISIBLE_DEVICES` calls the GPU that this process counts as `number`: it may see only
+    some."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return visible.split(",")[number].strip() if visible else str(number)
 
 
 def _close_input(process: subprocess.Popen[str]) -> None:

@@ -46,8 +46,3 @@ class Pace:
         done = float(summary.num_jobs - summary.waiting)
         done += sum(films * total[stage] for (stage, _), (films, _) in self._batch.waiting().items())
         return done / summary.num_jobs if summary.num_jobs else 1.0
-
-    def seconds_of(self, stage: Stage, model_id: str, units: float) -> float | None:
-        """Of one stage of one film; None: never measured."""
-        rate = self._batch.seconds_a_unit(stage, model_id)
-        return None if rate is None else rate * units

@@ -7,6 +7,7 @@ ends.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -54,5 +55,6 @@ def _end_with_input(worker: Worker) -> None:
 
 def _say(notice: str) -> None:
     """A notice for the parent to print: one line each."""
-    sys.stdout.write(" ".join(notice.split()) + "\n")
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # the parent is gone, which costs no film
+        sys.stdout.write(" ".join(notice.split()) + "\n")
+        sys.stdout.flush()

@@ -28,6 +28,12 @@ def next_stage(orchestrator: VideoOrchestrator, job: VideoJob | NewJob, done: St
     return Next(Stage.JOIN, "", float(len(plan.shots)))
 
 
+def stage_again(orchestrator: VideoOrchestrator, job: VideoJob, stage: Stage) -> Next:
+    """Keyframes or clips that were made and are gone."""
+    before = Stage.STORYBOARD if stage is Stage.KEYFRAMES else Stage.KEYFRAMES
+    return next_stage(orchestrator, job, before)
+
+
 def painted(plan: FilmPlan) -> float:
     """How many keyframes are painted, or fitted from an image of the user's."""
     return float(sum(shot.keyframe_request is not None for shot in plan.shots))

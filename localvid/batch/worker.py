@@ -11,16 +11,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import Connection
 
-from localvid.batch.pace import Pace
-from localvid.batch.stages import next_stage
+from localvid.batch.stages import next_stage, stage_again
 from localvid.batch.terms import MAX_ATTEMPTS, BatchTerms
 from localvid.errors import (
     DiskFullError,
     JobBusyError,
     JobCancelledError,
+    JobNotFoundError,
     LocalvidError,
     StoppedError,
 )
@@ -64,14 +65,11 @@ class Worker:
         self._device = device
         self._lease_seconds = lease_seconds
         self._on_notice = on_notice
-        self._pace = Pace(batch)
         self._stopped = threading.Event()
         self._models_are_done = threading.Event()
         self._news = threading.Event()
         """A film was joined, or the work is to stop: there may be nothing left."""
         self._models = ModelSlot(orchestrator.settings)
-        self._too_long: set[str] = set()
-        """Jobs whose clips would not be done in time."""
         self._broken: BaseException | None = None
         self.was_stopped = False
         """Whether it ended because `stop` was called, and not because nothing was left or time was up."""
@@ -103,7 +101,7 @@ class Worker:
                             break
                         self._news.wait(_LOOK_SECONDS)
                         self._news.clear()
-                        self._store.settle_orphans()  # films of a process that died are free again
+                        self._free_orphans()
         except BaseException:
             self._stopped.set()
             raise
@@ -115,6 +113,13 @@ class Worker:
             self._store.forget_activity()
         if self._broken is not None:
             raise self._broken
+
+    def _free_orphans(self) -> None:
+        """Films of a process that died are free again."""
+        try:
+            self._store.settle_orphans()
+        except DiskFullError as error:
+            self._await_space(error)
 
     # --- what is due ------------------------------------------------------------------------------
 
@@ -132,11 +137,7 @@ class Worker:
         return True
 
     def _take(self, stages: Sequence[Stage]) -> tuple[Due, JobLease] | None:
-        skipped = tuple(self._too_long)
-        for due in self._batch.due(stages, in_flight=self._terms.in_flight, but=skipped):
-            if due.entry.stage is Stage.CLIPS and not self._is_in_time(due):
-                self._too_long.add(due.entry.job_id)
-                continue
+        for due in self._batch.due(stages, in_flight=self._terms.in_flight, most_units=self._most_units()):
             try:
                 lease = self._store.lease(
                     due.entry.job_id,
@@ -144,31 +145,34 @@ class Worker:
                     lease_seconds=self._lease_seconds,
                     only_if=lambda connection, due=due: self._batch.is_due(connection, due),  # type: ignore[misc]
                 )
-            except JobBusyError:
-                continue  # another process was faster
+            except (JobBusyError, JobNotFoundError):
+                continue  # another process was faster, or the job was deleted
             return due, lease
         return None
 
-    def _is_in_time(self, due: Due) -> bool:
-        """Whether the film can be done before the end, as far as that is known."""
+    def _most_units(self) -> dict[str, float]:
+        """Model → the most work in clips of one film that can be done before the end, as far as that is
+        known."""
         if self._terms.until is None:
-            return True
-        clips = self._pace.seconds_of(due.entry.stage, due.model_id, due.units)
-        if clips is None:
-            return True
+            return {}
         join = self._batch.seconds_a_film(Stage.JOIN) or 0.0
-        return datetime.now(UTC) + timedelta(seconds=clips + join) <= self._terms.until
+        left = (self._terms.until - datetime.now(UTC)).total_seconds() - join
+        most = {}
+        for stage, model_id in self._batch.waiting():
+            if stage is Stage.CLIPS and (rate := self._batch.seconds_a_unit(stage, model_id)):
+                most[model_id] = left / rate
+        return most
 
     def _is_over(self) -> bool:
         """Whether nothing is left but what does not fit into the time."""
-        return self._batch.summary().waiting <= len(self._too_long)
+        return self._batch.num_waiting(most_units=self._most_units()) == 0
 
     def _alarm(self) -> threading.Timer | None:
         """Ends the work when time is up."""
         if self._terms.until is None:
             return None
         left = max(0.0, (self._terms.until - datetime.now(UTC)).total_seconds())
-        alarm = threading.Timer(left, self._end)
+        alarm = threading.Timer(min(left, threading.TIMEOUT_MAX), self._end)
         alarm.daemon = True
         alarm.start()
         return alarm
@@ -192,9 +196,11 @@ class Worker:
     def _advance(self, run: FilmRun, due: Due, lease: JobLease, watch: _Watch) -> None:
         """Do the stage, and record what became of it. Raises JobBusyError once the lease is lost."""
         try:
-            film = run.advance(due.entry.stage)
+            result = run.advance(due.entry.stage)
             following = None
-            if film is None:
+            if isinstance(result, Stage):
+                following = stage_again(self._orchestrator, lease.job, result)
+            elif result is None:
                 following = next_stage(self._orchestrator, lease.job, due.entry.stage)
 
             def record(connection: Connection) -> None:
@@ -202,10 +208,10 @@ class Worker:
                     self._batch.add_time(connection, time_taken)
                 self._batch.advance(connection, lease.job.id, following, seconds=watch.seconds)
 
-            if film is None:
-                lease.pass_on(record)
+            if isinstance(result, Path):
+                lease.finish(result, record=record)
             else:
-                lease.finish(film, record=record)
+                lease.pass_on(record)
         except JobBusyError:
             raise
         except JobCancelledError as error:

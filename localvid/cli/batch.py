@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,7 @@ import typer
 from localvid.cli import output, signals
 from localvid.cli.making import orchestrating
 from localvid.cli.options import FilmFlags, file_option, option, spread
-from localvid.errors import InvalidRequestError, JobInterruptedError, LocalvidError
+from localvid.errors import InvalidRequestError, JobInterruptedError, JobNotFoundError, LocalvidError
 
 if TYPE_CHECKING:
     from localvid.batch import BatchPlan, BatchTerms
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from localvid.store import BatchRows
 
 _WATCH_SECONDS = 0.5
+_OF_ANY_RUN = {"as_json", "quiet", "device", "workspace", "allow_remote", "max_cost_usd"}
+"""Flags that say something of a batch that goes on, too."""
 _MOST_SHOWN = 20
 """Failures in the table at the end; the report has all."""
 
@@ -97,7 +100,8 @@ def batch(
     settings = flags.settings()
     with orchestrating(settings, quiet=flags.quiet) as (orchestrator, display):
         if resume or only_failed:
-            found = orchestrator.store.get_batch(_source(file))
+            _refuse_what_is_settled(flags, display, name=name)
+            found = _begun(orchestrator, file)
             if only_failed and not found.take_up():
                 raise InvalidRequestError(
                     f"nothing of batch {found.id} was set aside", hint="--resume goes on with it"
@@ -132,18 +136,45 @@ def _moment(text: str, now: datetime | None = None) -> datetime:
     clock = re.fullmatch(r"(\d{1,2}):(\d{2})", text.strip())
     try:
         if clock is None:
-            return datetime.fromisoformat(text.strip()).astimezone()
-        moment = now.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)
-    except ValueError as error:
+            moment = datetime.fromisoformat(text.strip()).astimezone()
+        else:
+            # Without its zone: the clocks may be put forward or back before then.
+            here = now.replace(tzinfo=None)
+            wall = here.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)
+            moment = (wall if wall > here else wall + timedelta(days=1)).astimezone()
+    except (ValueError, OverflowError) as error:
         raise InvalidRequestError(
             f"{text!r} is no time", hint="write it as 07:00, or as 2026-12-24T07:00"
         ) from error
-    return moment if moment > now else moment + timedelta(days=1)
+    if moment <= now:
+        raise InvalidRequestError(f"{text} is past", hint="--until takes a time to come")
+    return moment
 
 
 def _source(file: Path) -> str:
     """As a batch is found again by; an id is no file."""
     return str(file.absolute()) if file.exists() else str(file)
+
+
+def _begun(orchestrator: VideoOrchestrator, file: Path) -> BatchRows:
+    """The batch of that file, which may be gone by now, or of that id."""
+    try:
+        return orchestrator.store.get_batch(_source(file))
+    except JobNotFoundError:
+        return orchestrator.store.get_batch(str(file.absolute()))
+
+
+def _refuse_what_is_settled(flags: FilmFlags, display: FilmProgress, *, name: str | None) -> None:
+    """A batch that was begun has its films planned; what these flags ask for is not dropped in silence."""
+    if flags.dry_run:
+        raise InvalidRequestError(
+            "--dry-run plans a batch that is not begun", hint="`localvid top` shows one that is"
+        )
+    given = {field.name for field in fields(flags) if getattr(flags, field.name) not in (None, False)}
+    if name is not None or given - _OF_ANY_RUN:
+        display.notice(
+            "films are made as their batch was begun: what this command line asks of them is left out"
+        )
 
 
 def _read(
@@ -289,22 +320,22 @@ class _Watch:
         self._num_workers = num_workers
         self._pace = Pace(found)
         self._told: dict[int, str] = {}
-        summary = found.summary()
-        self._total = summary.num_jobs
-        self._since = summary.updated_at
-        for entry in found.changed_since(self._since):
+        self._seen = found.summary()
+        self._total = self._seen.num_jobs
+        for entry in found.changed_since(self._seen.updated_at):
             self._told[entry.number] = entry.state
 
     def look(self) -> None:
         from localvid.schemas import Progress
 
         try:
-            for entry in self._batch.changed_since(self._since):
-                if self._told.get(entry.number) != entry.state:
-                    self._told[entry.number] = entry.state
-                    self._tell(entry)
             summary = self._batch.summary()
-            self._since = summary.updated_at
+            if summary != self._seen:  # at first all rows are of one moment, which is long to read
+                for entry in self._batch.changed_since(self._seen.updated_at):
+                    if self._told.get(entry.number) != entry.state:
+                        self._told[entry.number] = entry.state
+                        self._tell(entry)
+            self._seen = summary
             at_work = [one for one in self._store.activities() if one.batch_id == self._batch.id]
             left = self._pace.seconds_left(num_workers=self._num_workers)
             share = self._pace.share_done()

@@ -7,7 +7,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
@@ -30,7 +30,7 @@ def load_manifests(settings: Settings) -> dict[str, ModelManifest]:
     Raises InvalidSettingsError with the file and the key for a manifest that cannot be used, and for two
     of the user's files with one id.
     """
-    manifests = {manifest.id: manifest for manifest in map(read_manifest, sorted(_shipped().glob("*.toml")))}
+    manifests = dict(_read_shipped(_shipped()))
     own: dict[str, Path] = {}
     for path in sorted((settings.workspace / "models").glob("*.toml")):
         manifest = read_manifest(path)
@@ -42,6 +42,12 @@ def load_manifests(settings: Settings) -> dict[str, ModelManifest]:
         own[manifest.id] = path
         manifests[manifest.id] = manifest
     return manifests
+
+
+@cache
+def _read_shipped(folder: Path) -> dict[str, ModelManifest]:
+    """Read once in a process: a batch asks for models some ten times a row, and these files do not change."""
+    return {manifest.id: manifest for manifest in map(read_manifest, sorted(folder.glob("*.toml")))}
 
 
 def read_manifest(path: Path) -> ModelManifest:

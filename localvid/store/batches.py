@@ -8,12 +8,25 @@ still held.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    delete,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from localvid.errors import JobNotFoundError
 from localvid.schemas import Activity, BatchEntry, BatchSummary, EntryState, NewJob, Stage, StageTime
@@ -72,12 +85,17 @@ class BatchRows:
             return [_entry(row) for row in connection.execute(query.limit(limit).offset(offset))]
 
     def due(
-        self, stages: Sequence[Stage], *, in_flight: int | None = None, but: Sequence[str] = ()
+        self,
+        stages: Sequence[Stage],
+        *,
+        in_flight: int | None = None,
+        most_units: Mapping[str, float] | None = None,
     ) -> list[Due]:
         """Films of which one of these stages comes next, those first that a loaded model serves on: by
         stage, model and number. Films that another process works on are not among them.
 
-        `in_flight`: of the films that are not ended, so many are looked at. `but`: jobs to leave out.
+        `most_units`: model → films with more work in clips of it are left out. `in_flight`: of the other
+        films that are not ended, so many are looked at; and all whose clips are made.
         """
         now = datetime.now(UTC)
         places = [STAGES.index(stage) for stage in stages]
@@ -86,14 +104,22 @@ class BatchRows:
             batch_jobs.c.stage.in_(places),
             or_(batch_jobs.c.not_before.is_(None), batch_jobs.c.not_before <= now),
             or_(jobs.c.lease_owner.is_(None), jobs.c.lease_expires_at < now),
-            batch_jobs.c.job_id.not_in(but),
+            _no_more_than(most_units),
         )
         query = select(batch_jobs).join(jobs, jobs.c.id == batch_jobs.c.job_id).where(due)
         with self._database.read() as connection:
             if in_flight is not None:
-                query = query.where(batch_jobs.c.number <= _last_in_flight(connection, self.id, in_flight))
+                last = _last_in_flight(connection, self.id, in_flight, most_units)
+                made = batch_jobs.c.stage == STAGES.index(Stage.JOIN)
+                query = query.where(or_(made, batch_jobs.c.number <= last))
             query = query.order_by(batch_jobs.c.stage, batch_jobs.c.model, batch_jobs.c.number).limit(50)
             return [Due(_entry(row), row.model, row.units) for row in connection.execute(query)]
+
+    def num_waiting(self, *, most_units: Mapping[str, float] | None = None) -> int:
+        """How many films are not ended; `most_units` as in `due`."""
+        query = select(func.count()).where(_waiting(self.id), _no_more_than(most_units))
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one()
 
     def is_due(self, connection: Connection, due: Due) -> bool:
         """Whether that still comes next. In the transaction that takes the job's lease."""
@@ -101,6 +127,7 @@ class BatchRows:
             _waiting(self.id),
             batch_jobs.c.number == due.entry.number,
             batch_jobs.c.stage == STAGES.index(due.entry.stage),
+            batch_jobs.c.attempts == due.entry.attempts,  # or another process failed at it meanwhile
         )
         return connection.execute(select(batch_jobs.c.number).where(still)).first() is not None
 
@@ -279,6 +306,42 @@ def add(connection: Connection, *, source: str, entries: Sequence[NewEntry], nex
     return batch_id
 
 
+def cancel_waiting(connection: Connection, job_id: str) -> None:
+    """The job was cancelled: no batch goes on with it. In the transaction that says so in its own row."""
+    _set_of_job(
+        connection,
+        job_id,
+        batch_jobs.c.state == EntryState.WAITING,
+        state=EntryState.CANCELLED,
+        error=f"job {job_id} was cancelled",
+        hint=f"localvid resume {job_id}",
+    )
+
+
+def film_is_made(connection: Connection, job_id: str) -> None:
+    """The film is whole, whoever made it: a batch that waited for it, or set it aside, has it now."""
+    _set_of_job(
+        connection,
+        job_id,
+        batch_jobs.c.state != EntryState.DONE,
+        state=EntryState.DONE,
+        stage=STAGES.index(Stage.JOIN),
+        attempts=0,
+        not_before=None,
+        error="",
+        hint="",
+    )
+
+
+def _set_of_job(connection: Connection, job_id: str, which: ColumnElement[bool], **values: object) -> None:
+    """Change the rows of one job in whatever batches it is."""
+    connection.execute(
+        update(batch_jobs)
+        .where(batch_jobs.c.job_id == job_id, which)
+        .values(**values, updated_at=datetime.now(UTC))
+    )
+
+
 def _add_job(connection: Connection, job: NewJob) -> str:
     return add_job(
         connection, prompt=job.prompt, options=job.options, seed=job.seed, storyboard=job.storyboard
@@ -346,11 +409,25 @@ def _waiting(batch_id: str) -> ColumnElement[bool]:
     return and_(batch_jobs.c.batch_id == batch_id, batch_jobs.c.state == EntryState.WAITING)
 
 
-def _last_in_flight(connection: Connection, batch_id: str, in_flight: int) -> int:
+def _no_more_than(most_units: Mapping[str, float] | None) -> ColumnElement[bool]:
+    """Whether no clips come next, or no more work in them than that model may be given."""
+    clips = batch_jobs.c.stage == STAGES.index(Stage.CLIPS)
+    return and_(
+        true(),
+        *(
+            not_(and_(clips, batch_jobs.c.model == model_id, batch_jobs.c.units > most))
+            for model_id, most in (most_units or {}).items()
+        ),
+    )
+
+
+def _last_in_flight(
+    connection: Connection, batch_id: str, in_flight: int, most_units: Mapping[str, float] | None
+) -> int:
     """The number of the last film that may be begun while so many are not ended."""
     query = (
         select(batch_jobs.c.number)
-        .where(_waiting(batch_id))
+        .where(_waiting(batch_id), _no_more_than(most_units))
         .order_by(batch_jobs.c.number)
         .limit(1)
         .offset(in_flight - 1)

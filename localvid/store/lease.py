@@ -22,6 +22,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from localvid.errors import InvalidRequestError, JobBusyError, WorkspaceError
 from localvid.files import as_workspace_error
 from localvid.schemas import JobStatus, Storyboard, VideoJob
+from localvid.store import batches as batch_rows
 from localvid.store import jobs as job_rows
 from localvid.store.artifacts import ArtifactFiles, address_of
 from localvid.store.database import Database
@@ -221,7 +222,8 @@ class JobLease:
         self._end_badly(JobStatus.INTERRUPTED, hint=f"localvid resume {self.job.id}")
 
     def pass_on(self, record: Record = _nothing) -> None:
-        """The work goes on later, in this process or another: the job is pending again.
+        """The work goes on later, in this process or another: the job is pending again. Where a stop by
+        `Store.request_cancel` came too late to be noticed, it is cancelled instead, as its batches are told.
 
         `record` writes further rows in the same transaction, which exists only while the lease is held.
         """
@@ -254,18 +256,23 @@ class JobLease:
 
         def record() -> None:
             with self._fenced() as connection:
+                cancelled = status is JobStatus.PENDING and self._is_to_be_cancelled(connection)
                 job_rows.set_values(
                     connection,
                     self.job.id,
-                    status=status,
+                    status=JobStatus.CANCELLED if cancelled else status,
                     error=_printable(error),
-                    hint=_printable(hint),
+                    hint=f"localvid resume {self.job.id}" if cancelled else _printable(hint),
                     lease_owner=None,
                     lease_expires_at=None,
                     cancel_requested=False,
                     **values,
                 )
                 also(connection)
+                if cancelled:
+                    batch_rows.cancel_waiting(connection, self.job.id)
+                elif status is JobStatus.DONE:
+                    batch_rows.film_is_made(connection, self.job.id)
 
         if self._ended:
             raise RuntimeError(f"the work on job {self.job.id} has ended already")
@@ -288,6 +295,10 @@ class JobLease:
             if not self._renew(connection):
                 raise self._lost_error()
             yield connection
+
+    def _is_to_be_cancelled(self, connection: Connection) -> bool:
+        query = select(jobs.c.cancel_requested).where(jobs.c.id == self.job.id)
+        return bool(connection.execute(query).scalar_one())
 
     def _renew(self, connection: Connection) -> bool:
         expires_at = datetime.now(UTC) + timedelta(seconds=self._lease_seconds)

@@ -229,6 +229,7 @@ class Store:
                 lease_owner=None,
                 lease_expires_at=None,
             )
+            batch_rows.cancel_waiting(connection, row.id)
             return JobStatus.CANCELLED
 
     # --- batches ---------------------------------------------------------------------------------
@@ -443,6 +444,8 @@ class Store:
         with self._database.write() as connection:
             for orphan in job_rows.orphaned(connection, self._temporaries):
                 job_rows.settle(connection, orphan)
+                if orphan.cancel_requested:
+                    batch_rows.cancel_waiting(connection, orphan.id)
 
     # --- many at once ----------------------------------------------------------------------------
 

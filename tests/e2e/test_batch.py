@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from localvid import FilmOptions, Settings, Shot, Storyboard, VideoOrchestrator
 from localvid.batch import BatchTerms, Worker, begin_batch, plan_batch
 from localvid.batch_file import BatchRow
 from localvid.cli import run
+from localvid.cli.batch import _moment
 from localvid.errors import DiskFullError, GenerationFailedError, InvalidRequestError, OutOfMemoryError
 from localvid.llm.outline import OutlineWriter
 from localvid.media import probe
@@ -182,6 +185,31 @@ def test_a_stop_keeps_what_is_finished_and_another_worker_goes_on(
     monkeypatch.undo()
     Worker(orchestrator, batch, TERMS).run()
     assert states(batch) == ["done"] * 3
+
+
+@pytest.mark.parametrize("with_picture", [False, True])
+def test_what_a_clean_up_took_from_a_film_that_waits_is_made_again(
+    orchestrator: VideoOrchestrator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, with_picture: bool
+) -> None:
+    options = OPTIONS
+    if with_picture:
+        Image.new("RGB", (128, 72), "teal").save(tmp_path / "teal.png")
+        options = OPTIONS.model_copy(update={"reference_image": tmp_path / "teal.png"})
+
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise InvalidRequestError("no joining today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("localvid.stages.join_clips", fail)
+        batch = begin_batch(orchestrator, rows("a fox", options=options), source="films.jsonl")
+        Worker(orchestrator, batch, TERMS).run()
+    (entry,) = batch.entries()
+    assert (entry.state, entry.stage) == (EntryState.FAILED, Stage.JOIN)
+
+    assert orchestrator.store.clean(everything_unused=True).artifacts.count > 0
+    batch.take_up()
+    Worker(orchestrator, batch, TERMS).run()
+    assert states(batch) == ["done"]
 
 
 def test_what_does_not_fit_before_the_end_is_not_begun(orchestrator: VideoOrchestrator) -> None:
@@ -389,6 +417,30 @@ def test_failures_give_a_table_and_exit_code_one_and_only_failed_mends_them(
     assert "2 of 2 films done" in capsys.readouterr().out
 
 
+def test_a_batch_goes_on_without_its_file_and_says_what_it_leaves_out(
+    tmp_path: Path, films: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(tmp_path, str(films), *FLAGS) == 0
+    films.unlink()
+    capsys.readouterr()
+    assert command(tmp_path, str(films), "--resume") == 0
+    assert "left out" not in capsys.readouterr().err
+    assert command(tmp_path, str(films), "--resume", "--width", "640") == 0
+    assert "note: films are made as their batch was begun" in capsys.readouterr().err
+
+
+def test_a_clock_time_is_met_though_the_clocks_are_put_back_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    try:
+        evening = datetime(2026, 10, 24, 22, 0).astimezone()
+        assert _moment("07:00", evening) == datetime(2026, 10, 25, 6, 0, tzinfo=UTC)
+        assert _moment("23:30", evening) == datetime(2026, 10, 24, 21, 30, tzinfo=UTC)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_two_worker_processes_make_a_batch(
     tmp_path: Path, films: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -405,7 +457,10 @@ def test_two_worker_processes_make_a_batch(
     [
         (["--output", "x.mp4"], "--output-dir"),
         (["--until", "25:00"], "no time"),
+        (["--until", "2020-01-01T07:00"], "is past"),
+        (["--until", "0001-01-01"], "no time"),
         (["--resume"], "no batch"),
+        (["--resume", "--dry-run"], "not begun"),
     ],
 )
 def test_wrong_use(

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from batches import give_up, new_batch, retry_later
 from sqlalchemy import select, update
 
 from localvid import FilmOptions, Settings, VideoOrchestrator
-from localvid.batch import BatchTerms, Worker, begin_batch
+from localvid.batch import BatchTerms, Crew, Worker, begin_batch
+from localvid.batch.crew import _name_of_gpu as name_of_gpu
+from localvid.batch.process import _say as say
 from localvid.batch_file import BatchRow
 from localvid.errors import DiskFullError, GenerationFailedError, JobCancelledError, JobInterruptedError
 from localvid.errors import OutOfMemoryError as NoMemoryError
 from localvid.pipelines.animatic.adapter import Animatic
-from localvid.schemas import EntryState, NewJob, OnProgress, Stage, VideoRequest
-from localvid.store import NewEntry, Next, Store
+from localvid.schemas import EntryState, NewJob, OnProgress, Stage, VideoJob, VideoRequest
+from localvid.store import Due, NewEntry, Next, Store
 from localvid.store.tables import jobs
 
 OPTIONS = FilmOptions(
@@ -69,3 +80,157 @@ def test_a_batch_is_recorded_with_its_jobs_or_not_at_all(workspace: Path) -> Non
         assert store.list_batches() == []
         batch = store.create_batch("x", entries, [first, first])
         assert [store.get_job(entry.job_id).prompt for entry in batch.entries()] == ["a", "b"]
+
+
+# --- one film, from outside its batch ----------------------------------------------------------------
+
+
+def test_a_waiting_film_that_is_cancelled_is_not_made(workspace: Path) -> None:
+    with Store(workspace) as store:
+        batch, (job, other) = new_batch(store, ["a fox", "a whale"])
+        store.request_cancel(job.id)
+        summary = batch.summary()
+        assert (summary.cancelled, summary.waiting) == (1, 1)
+        assert [due.entry.job_id for due in batch.due([Stage.STORYBOARD])] == [other.id]
+
+
+def test_a_cancel_that_comes_at_the_end_of_a_stage_is_not_lost(workspace: Path) -> None:
+    with Store(workspace) as store:
+        batch, (job,) = new_batch(store, ["a fox"])
+        clips = Next(Stage.CLIPS, "local:animatic", 1.0)
+        with store.lease(job.id) as lease:
+            store.request_cancel(job.id)
+            lease.pass_on(lambda connection: batch.advance(connection, job.id, clips, seconds=1.0))
+        assert store.get_job(job.id).status == "cancelled"
+        assert batch.summary().cancelled == 1
+
+
+def test_a_cancel_holds_when_the_process_at_work_dies(workspace: Path) -> None:
+    with Store(workspace) as store:
+        batch, (job,) = new_batch(store, ["a fox"])
+        with store._database.write() as connection:
+            connection.execute(
+                update(jobs).values(
+                    lease_owner="gone-1-0123456789ab", lease_expires_at=job.created_at, cancel_requested=True
+                )
+            )
+        store.settle_orphans()
+        assert store.get_job(job.id).status == "cancelled"
+        assert batch.summary().cancelled == 1
+
+
+def test_a_film_that_was_set_aside_and_is_made_by_itself_is_done_in_its_batch(workspace: Path) -> None:
+    with Store(workspace) as store:
+        batch, (job,) = new_batch(store, ["a fox"])
+        give_up(batch, job)
+        with store.lease(job.id) as lease:
+            lease.finish(store.films / "fox.mp4")
+        (entry,) = batch.entries()
+        assert (entry.state, entry.stage, entry.error) == (EntryState.DONE, Stage.JOIN, "")
+
+
+def test_what_another_process_failed_at_meanwhile_is_not_due_any_more(workspace: Path) -> None:
+    with Store(workspace) as store:
+        batch, (job,) = new_batch(store, ["a fox"])
+        (due,) = batch.due([Stage.STORYBOARD])
+        retry_later(batch, job)
+        with store._database.read() as connection:
+            assert not batch.is_due(connection, due)
+
+
+def test_a_film_that_is_deleted_under_a_worker_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(workspace=tmp_path / "workspace", min_free_gib=0, device="cpu")
+    rows = [BatchRow(line=n, number=n, prompt=f"a fox {n}", options=OPTIONS, seed=n) for n in (1, 2)]
+    with VideoOrchestrator(settings) as orchestrator:
+        batch = begin_batch(orchestrator, rows, source="x")
+        seen = batch.due([Stage.STORYBOARD])
+        orchestrator.store.delete_job(seen[0].entry.job_id)
+        due = batch.due
+
+        def stale(*arguments: Any, **named: Any) -> list[Due]:
+            return [seen.pop(0), *due(*arguments, **named)] if seen else due(*arguments, **named)
+
+        monkeypatch.setattr(batch, "due", stale)
+        Worker(orchestrator, batch, BatchTerms(backoff_seconds=0)).run()
+        assert [(entry.number, entry.state) for entry in batch.entries()] == [(2, "done")]
+
+
+def test_films_that_do_not_fit_leave_their_place_to_those_that_do(workspace: Path) -> None:
+    long, short = Next(Stage.CLIPS, "svd", 50.0), Next(Stage.CLIPS, "svd", 5.0)
+    joined = Next(Stage.JOIN, "", 1.0)
+    entries = [NewEntry(NewJob(prompt=name, options=OPTIONS, seed=1, storyboard=None), 1) for name in "abcd"]
+    stages = [Stage.CLIPS, Stage.JOIN]
+    with Store(workspace) as store:
+        batch = store.create_batch("x", entries, [long, short, short, joined])
+        due = batch.due(stages, in_flight=1, most_units={"svd": 10.0})
+        assert [one.entry.number for one in due] == [2, 4]
+        assert [one.entry.number for one in batch.due(stages, in_flight=1)] == [1, 4]
+        assert (batch.num_waiting(), batch.num_waiting(most_units={"svd": 10.0})) == (4, 3)
+
+
+# --- worker processes --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def crew(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crew]:
+    """On a batch of one film, with programs for workers: that of GPU 1 ends at once, that of GPU 0 when its
+    input does."""
+    program = workspace.parent / "program"
+    program.write_text('#!/bin/sh\nread orders\ncase $orders in *\'"device":"1"\'*) exit 0;; esac\ncat\n')
+    program.chmod(0o700)
+    monkeypatch.setattr("localvid.batch.crew.sys.executable", str(program))
+    with Store(workspace) as store:
+        batch, _jobs = new_batch(store, ["a fox"])
+        terms = BatchTerms(fail_fast=True)
+        yield Crew(Settings(workspace=workspace), batch, terms, devices=["0", "1"])
+
+
+def test_the_first_film_that_is_set_aside_ends_every_worker(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def set_aside(seconds: float) -> None:
+        if not crew._batch.summary().failed:
+            give_up(crew._batch, VideoJob.model_construct(id=crew._batch.entries()[0].job_id))
+        time.sleep(seconds)
+
+    monkeypatch.setattr("localvid.batch.crew.time", SimpleNamespace(sleep=set_aside))
+    thread = threading.Thread(target=crew.run)
+    thread.start()
+    thread.join(5)
+    crew.stop()
+    assert not thread.is_alive()
+    assert crew._batch.summary().failed == 1
+
+
+def test_an_interrupt_ends_workers_that_do_not_listen(crew: Crew, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(sys.executable).write_text("#!/bin/sh\nexec sleep 30\n")
+
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("localvid.batch.crew.time", SimpleNamespace(sleep=interrupt))
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        crew.run()
+    assert crew.pids == []
+    assert time.monotonic() - began < 15
+
+
+def test_gpus_are_named_as_this_process_may_see_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert name_of_gpu(1) == "1"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-8932f937")
+    assert [name_of_gpu(0), name_of_gpu(1)] == ["2", "GPU-8932f937"]
+
+
+def test_a_notice_that_nobody_reads_any_more_costs_nothing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with pytest.MonkeyPatch.context() as patch:
+        gone = os.fdopen(writing, "w")
+        patch.setattr("sys.stdout", gone)
+        say("shot 1: frozen")
+    with contextlib.suppress(BrokenPipeError):
+        gone.close()
