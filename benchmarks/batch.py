@@ -4,8 +4,8 @@
 
 - loads: 100 films of 3 shots, storyboards by the outline, keyframes and clips by the animatic; the models
   that are loaded are counted.
-- overhead: the clips of some films at 640x360 and 2 s, by a batch's worker and by the adapter called in a
-  loop with the same requests; then whole films, joined beside the clips and after them.
+- overhead: the clips of some films, 1024x576 and 4 s, by a batch's worker and by the adapter called in a loop
+  with the same requests; then whole films, joined beside the clips and after them.
 - workers: a batch by one worker process and by two, with one thread for the animatic in each.
 - listing: `list-jobs` with 10,000 jobs in the workspace and with none, and with as many as a page shows.
 
@@ -111,10 +111,10 @@ def count_loads(num_jobs: int) -> list[Figure]:
 # --- overhead ----------------------------------------------------------------------------------------
 
 
-def measure_overhead(rounds: int, num_films: int = 4) -> list[Figure]:
+def measure_overhead(rounds: int, num_films: int = 2) -> list[Figure]:
     """The engine's time beside the adapter's, by the clock and in processor time."""
     boards = [_board(film) for film in range(num_films)]
-    options = FilmOptions(width=640, height=360, num_frames=48, fps=24, llm="llm:outline", model=MODEL)
+    options = FilmOptions(width=1024, height=576, num_frames=96, fps=24, llm="llm:outline", model=MODEL)
     clips, whole = [], []
     for number in range(rounds + 1):
         turns = [
@@ -132,7 +132,7 @@ def measure_overhead(rounds: int, num_films: int = 4) -> list[Figure]:
             whole.append((engine_films, adapter_films))
             print(f"round {number}: clips {_spans(engine, adapter)}", flush=True)
             print(f"{'':9}films {_spans(engine_films, adapter_films)}", flush=True)
-    what = f"engine beside the adapter, {3 * num_films} clips of 640x360, 2 s: "
+    what = f"engine beside the adapter, {3 * num_films} clips of 1024x576, 4 s: "
     return [
         Figure(f"{what}clock", "< 3 %", _over(clips, "clock")),
         Figure(" " * 12 + "in processor time", "", _over(clips, "processor")),

@@ -13,7 +13,7 @@ from localvid.pipelines.animatic.direct import NEAREST, Shoot, direct
 from localvid.pipelines.animatic.figures.cast import CAST
 from localvid.pipelines.animatic.plate import NEVER, Plate
 from localvid.pipelines.animatic.scene import Scene
-from localvid.pipelines.animatic.script import Place
+from localvid.pipelines.animatic.script import _EXTRAS, Place
 from localvid.pipelines.animatic.stage import View
 from localvid.schemas import Camera
 
@@ -58,6 +58,14 @@ def test_every_place_is_painted_and_is_no_flat_colour(place: Place) -> None:
     assert frame.dtype == np.uint8
     assert frame.std() > 12
     assert len(np.unique(frame.reshape(-1, 3), axis=0)) > 500
+
+
+@pytest.mark.parametrize("extra", sorted(set(_EXTRAS.values())))
+def test_every_thing_that_changes_a_place_is_painted(extra: str) -> None:
+    word = next(word for word, found in _EXTRAS.items() if found == extra)
+    for place in ("mountains", "forest", "city"):
+        frame = frame_of(replace(BASE, description=f"{place}, {word}"))
+        assert len(np.unique(frame.reshape(-1, 3), axis=0)) > 500
 
 
 @pytest.mark.parametrize("name", sorted(CAST))

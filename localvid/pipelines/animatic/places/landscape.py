@@ -50,7 +50,7 @@ def paint_heavens(setting: Setting, *, clouds: int | None = None) -> None:
     drift = 0.0 if setting.energy <= 0.02 else drift
     setting.later(paint_sky, horizon=horizon, twinkle=twinkle_of(setting))
     if "aurora" in setting.script.extras:
-        setting.later(paint_aurora, stage, horizon=horizon, energy=setting.energy)
+        setting.later(paint_aurora, horizon=horizon, energy=setting.energy)
     if light.weather in (Weather.STORM, Weather.RAIN, Weather.SNOW):
         heavy = {Weather.STORM: 1.0, Weather.RAIN: 0.55}.get(light.weather, 0.1)
         setting.later(paint_overcast, horizon=horizon, drift=drift, heavy=heavy)

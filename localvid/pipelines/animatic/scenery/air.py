@@ -60,8 +60,10 @@ def paint_embers(stage: Stage, rng: np.random.Generator, *, energy: float) -> El
     )
 
 
-def paint_aurora(stage: Stage, rng: np.random.Generator, *, horizon: float, energy: float) -> list[Element]:
-    """Curtains of green and violet light."""
+def paint_aurora(
+    stage: Stage, _light: Light, *, rng: np.random.Generator, horizon: float, energy: float
+) -> list[Element]:
+    """Curtains of green and violet light, which shine by themselves."""
     elements: list[Element] = []
     for hue, high, depth in (
         (rgb("#3dffb0"), 0.5, 90.0),
