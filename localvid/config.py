@@ -12,7 +12,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, SecretStr, TypeAdapter, ValidationError, field_validator
 
@@ -138,6 +138,11 @@ def load_settings(**flags: Any) -> Settings:
         raise InvalidSettingsError(
             f"settings: {explain(error)}", hint="docs/configuration.md lists every setting and its values"
         ) from error
+
+
+def secret_names() -> set[str]:
+    """The settings that no process is handed and nothing prints: each reads them where they are kept."""
+    return {name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation)}
 
 
 def config_file() -> Path | None:

@@ -108,6 +108,8 @@ class FilmRun:
         plan = self._planned(storyboard)
         if (earlier := self._undone(plan, stage)) is not None:
             return earlier
+        if stage is Stage.KEYFRAMES:  # a film from a storyboard begins here
+            self._refuse_early()
         self._bar.expect(plan, stage)
         if stage is Stage.JOIN:
             return self._deliver(self._join(plan))

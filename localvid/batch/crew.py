@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 from localvid.batch.process import Orders
 from localvid.batch.terms import BatchTerms
-from localvid.config import Settings
+from localvid.config import Settings, secret_names
 from localvid.errors import ModelProcessError
 from localvid.store import BatchRows
 
@@ -28,7 +28,6 @@ _MOST_DEATHS = 3
 """In a row, with nothing changed in the batch between them: then no worker is started any more."""
 _RUN = "from localvid.batch.process import main; main()"
 """Not `-m`: Python warns of a module that its package has imported before."""
-_SECRETS = {"hf_token", "openai_api_key", "anthropic_api_key", "replicate_api_token"}
 
 
 class Crew:
@@ -58,11 +57,6 @@ class Crew:
     @property
     def was_stopped(self) -> bool:
         return self._stopping.is_set()
-
-    @property
-    def pids(self) -> list[int]:
-        """Of the workers that run."""
-        return [process.pid for process in self._processes.values() if process.poll() is None]
 
     def stop(self) -> None:
         """Have all workers end at their next safe point."""
@@ -123,7 +117,7 @@ class Crew:
             text=True,
         )
         orders = Orders(
-            settings=self._settings.model_dump(mode="json", exclude=_SECRETS, exclude_none=True),
+            settings=self._settings.model_dump(mode="json", exclude=secret_names(), exclude_none=True),
             batch_id=self._batch.id,
             terms=self._terms,
             device=device,

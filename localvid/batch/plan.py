@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from localvid import registry
-from localvid.batch.stages import clip_units, painted
+from localvid.batch.stages import clip_units, painted, pixels_of
 from localvid.batch_file import BatchRow, Mistake
 from localvid.errors import LocalvidError
 from localvid.gpu import detect_cuda
@@ -91,35 +91,20 @@ class _Total:
     def add(self, options: FilmOptions, plan: FilmPlan, *, is_written: bool) -> None:
         self.num_shots += len(plan.shots)
         self.cost_usd += plan.cost_usd
-        pixels = sum(
-            shot.clip_request.width * shot.clip_request.height * shot.clip_request.num_frames
-            for shot in plan.shots
-        )
+        pixels = sum(pixels_of(shot.clip_request) for shot in plan.shots)
+        sampled = sum(pixels_of(shot.clip_request) for shot in plan.shots if shot.latents is not None)
         self.disk_bytes += 2 * pixels * _BITS_A_PIXEL // 8  # the clips, and the film
-        self.disk_bytes += (
-            sum(
-                shot.clip_request.width * shot.clip_request.height * shot.clip_request.num_frames
-                for shot in plan.shots
-                if shot.latents is not None
-            )
-            * _LATENTS_BYTES
-            // 64
-        )
+        self.disk_bytes += sampled * _LATENTS_BYTES // 64
         for stage, model_id, units in _work(options, plan, is_written=is_written):
             if model_id:
                 self.loads[Load(stage=stage, model_id=model_id)] = None
             self._add_seconds(stage, model_id, units)
-        for shot in plan.shots:
-            request = shot.clip_request
-            known = self._largest.setdefault(request.model_id, request)
-            if (
-                request.width * request.height * request.num_frames
-                > known.width * known.height * known.num_frames
-            ):
-                self._largest[request.model_id] = request
+        for request in (shot.clip_request for shot in plan.shots):
+            known = self._largest.get(request.model_id, request)
+            self._largest[request.model_id] = max(known, request, key=pixels_of)
 
     def _add_seconds(self, stage: Stage, model_id: str, units: float) -> None:
-        if self.seconds is None or stage is Stage.JOIN:
+        if self.seconds is None:
             return
         settings = self._orchestrator.settings
         rate = (

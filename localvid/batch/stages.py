@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from localvid.orchestrator import VideoOrchestrator
 from localvid.planning import FilmPlan
-from localvid.schemas import NewJob, Stage, VideoJob
+from localvid.schemas import NewJob, Stage, VideoJob, VideoRequest
 from localvid.store import Next
 
 _MILLION = 1e6
@@ -41,9 +41,14 @@ def painted(plan: FilmPlan) -> float:
 
 def clip_units(plan: FilmPlan) -> float:
     """Millions of pixels in its clips; where a model samples, times its steps."""
-    total = 0.0
-    for shot in plan.shots:
-        request = shot.clip_request
-        pixels = request.width * request.height * request.num_frames / _MILLION
-        total += pixels * (request.sampling.num_inference_steps if request.sampling else 1)
-    return total
+    return sum(
+        pixels_of(shot.clip_request)
+        / _MILLION
+        * (shot.clip_request.sampling.num_inference_steps if shot.clip_request.sampling else 1)
+        for shot in plan.shots
+    )
+
+
+def pixels_of(request: VideoRequest) -> int:
+    """Of all frames of a clip."""
+    return request.width * request.height * request.num_frames

@@ -19,6 +19,7 @@ from localvid.batch.stages import next_stage, stage_again
 from localvid.batch.terms import MAX_ATTEMPTS, BatchTerms
 from localvid.errors import (
     DiskFullError,
+    InvalidRequestError,
     JobBusyError,
     JobCancelledError,
     JobNotFoundError,
@@ -235,7 +236,9 @@ class Worker:
         self, due: Due, lease: JobLease, watch: _Watch, error: LocalvidError, *, retryable: bool
     ) -> None:
         attempts = due.entry.attempts + 1
-        self._models_may_be_broken(due)
+        # A model that failed is opened anew; a request that was wrong says nothing of it.
+        if due.entry.stage is not Stage.JOIN and not isinstance(error, InvalidRequestError):
+            self._models.close()
         if retryable and attempts < MAX_ATTEMPTS:
             lease.add_notice(f"attempt {attempts} in the stage {due.entry.stage} failed: {error.message}")
             wait = self._terms.backoff_seconds * 2 ** (attempts - 1)
@@ -260,11 +263,6 @@ class Worker:
         lease.fail(error.message, error.hint, record=record)
         if self._terms.fail_fast:
             self._end()
-
-    def _models_may_be_broken(self, due: Due) -> None:
-        """A model that failed is opened anew for the next film."""
-        if due.entry.stage is not Stage.JOIN:
-            self._models.close()
 
     def _setting_aside(
         self, due: Due, watch: _Watch, state: EntryState, error: LocalvidError, attempts: int

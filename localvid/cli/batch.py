@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from localvid.store import BatchRows
 
 _WATCH_SECONDS = 0.5
+_SILENT_SECONDS = 1.0
 _OF_ANY_RUN = {"as_json", "quiet", "device", "workspace", "allow_remote", "max_cost_usd"}
 """Flags that say something of a batch that goes on, too."""
 _MOST_SHOWN = 20
@@ -108,18 +110,22 @@ def batch(
                 )
         else:
             read = _read(file, flags, settings, output_dir=output_dir, name=name)
-            plan = _plan(orchestrator, read, file)
+            plan = _plan(orchestrator, read, file, display)
             if flags.dry_run:
                 _print_plan(plan, as_json=flags.as_json)
                 return
             from localvid.batch import begin_batch
 
-            found = begin_batch(orchestrator, read.jobs, source=_source(file))
+            with display:
+                told = _telling(display, "recording", len(read.jobs))
+                found = begin_batch(orchestrator, read.jobs, source=_source(file), on_row=told)
         try:
             _run(orchestrator, display, found, terms, settings=settings, workers=workers)
-        finally:
-            page = _report(orchestrator, found, output_dir)
-        _finish(found, page, flags)
+        except LocalvidError:
+            with suppress(LocalvidError):  # what ended the batch is what is told
+                _report(orchestrator, found, output_dir)
+            raise
+        _finish(found, _report(orchestrator, found, output_dir), flags)
 
 
 def _terms(*, until: str | None, in_flight: int | None, fail_fast: bool) -> BatchTerms:
@@ -199,10 +205,12 @@ def _read(
     return read
 
 
-def _plan(orchestrator: VideoOrchestrator, read: BatchFile, file: Path) -> BatchPlan:
+def _plan(orchestrator: VideoOrchestrator, read: BatchFile, file: Path, display: FilmProgress) -> BatchPlan:
     from localvid.batch import plan_batch
 
-    plan = plan_batch(orchestrator, read.jobs, source=str(file))
+    with display:
+        told = _telling(display, "planning", len(read.jobs))
+        plan = plan_batch(orchestrator, read.jobs, source=str(file), on_row=told)
     mistakes = sorted((*read.mistakes, *plan.mistakes), key=lambda mistake: mistake.line)
     if not mistakes:
         return plan
@@ -212,6 +220,19 @@ def _plan(orchestrator: VideoOrchestrator, read: BatchFile, file: Path) -> Batch
         f"{output.count(len(mistakes), 'mistake')} in {file}: nothing was started",
         hint="docs/batch.md describes what a row may say",
     )
+
+
+def _telling(display: FilmProgress, what: str, num_rows: int) -> Callable[[int], None]:
+    """Shows the row that is at hand, once it takes longer than a moment."""
+    from localvid.schemas import Progress
+
+    begun = time.monotonic()
+
+    def tell(number: int) -> None:
+        if time.monotonic() - begun > _SILENT_SECONDS:
+            display.report(Progress(step=number, num_steps=num_rows, message=f"{what} row"))
+
+    return tell
 
 
 def _print_plan(plan: BatchPlan, *, as_json: bool) -> None:
@@ -264,7 +285,7 @@ def _run(
             making.run()
     except KeyboardInterrupt as error:
         raise _stopped(found) from error
-    if making.was_stopped:
+    if making.was_stopped and found.summary().waiting:
         raise _stopped(found)
 
 

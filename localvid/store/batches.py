@@ -141,13 +141,6 @@ class BatchRows:
         with self._database.read() as connection:
             return [_entry(row) for row in connection.execute(query)]
 
-    def next_time(self) -> datetime | None:
-        """When the first of those that wait for another attempt may be tried; None: none waits so."""
-        query = select(func.min(batch_jobs.c.not_before)).where(_waiting(self.id))
-        with self._database.read() as connection:
-            found: datetime | None = connection.execute(query).scalar()
-        return found
-
     # --- what became of a film -------------------------------------------------------------------
 
     def advance(self, connection: Connection, job_id: str, following: Next | None, *, seconds: float) -> None:

@@ -17,11 +17,18 @@ from localvid.batch import BatchTerms, Worker, begin_batch, plan_batch
 from localvid.batch_file import BatchRow
 from localvid.cli import run
 from localvid.cli.batch import _moment
-from localvid.errors import DiskFullError, GenerationFailedError, InvalidRequestError, OutOfMemoryError
+from localvid.errors import (
+    CapabilityError,
+    DiskFullError,
+    GenerationFailedError,
+    InvalidRequestError,
+    OutOfMemoryError,
+)
 from localvid.llm.outline import OutlineWriter
 from localvid.media import probe
 from localvid.pipelines.animatic.adapter import Animatic
 from localvid.schemas import EntryState, OnProgress, Stage, VideoRequest
+from localvid.slot import ModelSlot
 from localvid.store import BatchRows, JobLease, Store
 
 OPTIONS = FilmOptions(
@@ -153,6 +160,35 @@ def test_what_no_attempt_mends_is_set_aside_at_once(
     assert states(batch) == ["failed", "done"]
     assert left == [98]
     assert str(error) in batch.entries()[0].error
+
+
+def test_a_wrong_request_costs_no_model_that_is_loaded(
+    orchestrator: VideoOrchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing_for(monkeypatch, "whale", InvalidRequestError("wrong"))
+    batch = begin(orchestrator, "a fox", "a whale", "a castle")
+    worker = Worker(orchestrator, batch, TERMS)
+    worker.run()
+    assert states(batch) == ["done", "failed", "done"]
+    assert worker.loads == 2
+
+
+def test_no_keyframe_is_made_for_clips_that_fit_no_memory(
+    orchestrator: VideoOrchestrator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> None:
+        raise CapabilityError("too large", hint="smaller")
+
+    monkeypatch.setattr(ModelSlot, "check_fits", refuse)
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "mine.png")
+    options = OPTIONS.model_copy(update={"reference_image": tmp_path / "mine.png"})
+    board = Storyboard(shots=(Shot(description="a tree", seed=1),))
+    row = BatchRow(line=1, number=1, storyboard=board, options=options, seed=0)
+    batch = begin_batch(orchestrator, [row], source="films.jsonl")
+    assert [entry.stage for entry in batch.entries()] == [Stage.KEYFRAMES]
+    Worker(orchestrator, batch, TERMS).run()
+    assert [entry.error for entry in batch.entries()] == ["too large"]
+    assert not list((orchestrator.settings.workspace / "artifacts").rglob("*.png"))
 
 
 def test_fail_fast_ends_with_the_first_that_is_set_aside(
@@ -388,6 +424,15 @@ def test_a_dry_run_starts_nothing(tmp_path: Path, films: Path, capsys: pytest.Ca
     assert not (tmp_path / "workspace" / "localvid.sqlite3").exists() or not list(
         (tmp_path / "workspace" / "films").iterdir()
     )
+
+
+def test_rows_that_take_their_time_are_told(
+    tmp_path: Path, films: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("localvid.cli.batch._SILENT_SECONDS", -1)
+    assert command(tmp_path, str(films), *FLAGS) == 0
+    told = capsys.readouterr().err
+    assert "planning row 1/2" in told
 
 
 def test_every_mistake_is_told_before_anything_starts(
