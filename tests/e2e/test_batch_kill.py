@@ -228,10 +228,10 @@ class Ledger:
 
     def is_stopped_at_work(self, pid: int) -> bool:
         """Whether that process, which stands still, holds a film, and no lock on the rows that nobody can
-        take from it."""
+        take from it: without a write-ahead log one who reads keeps others from writing, too."""
         with closing(sqlite3.connect(self._workspace / "localvid.sqlite3", timeout=0.1)) as connection:
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("BEGIN EXCLUSIVE")
             except sqlite3.OperationalError:
                 return False
             connection.rollback()
