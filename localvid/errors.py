@@ -21,7 +21,9 @@ LocalvidError
 ├── ModelProcessError              a model's own process died, hung or could not start
 ├── WorkspaceError                 the workspace cannot be read or written
 │   ├── DiskFullError              too little free space for the next step
-│   └── JobBusyError               another process is working on this job
+│   ├── WorkspaceBusyError         another process keeps the database locked
+│   ├── JobBusyError               another process is working on this job
+│   └── JobUnreadableError         another version of localvid wrote this job
 └── StoppedError                   stopped on purpose, resumable                     exit code 130
     ├── JobCancelledError          by `localvid cancel`
     └── JobInterruptedError        by Ctrl-C or a signal
@@ -29,6 +31,7 @@ LocalvidError
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -139,7 +142,27 @@ class WorkspaceError(LocalvidError):
 
 
 class DiskFullError(WorkspaceError):
-    """Too little free space for the next step; finished steps are kept."""
+    """Too little free space for the next step; finished steps are kept.
+
+    `folder` says where and `needed_bytes` how much, if it is not the workspace that lacks it.
+    """
+
+    retryable = True
+
+    def __init__(
+        self, message: str, *, hint: str = "", folder: Path | None = None, needed_bytes: int = 0
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.folder = folder
+        self.needed_bytes = needed_bytes
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...], dict[str, object]]:
+        kind, arguments, state = super().__reduce__()
+        return kind, arguments, {**state, "folder": self.folder, "needed_bytes": self.needed_bytes}
+
+
+class WorkspaceBusyError(WorkspaceError):
+    """Another process has kept the database locked for longer than it is waited for; nothing was changed."""
 
     retryable = True
 
@@ -148,6 +171,10 @@ class JobBusyError(WorkspaceError):
     """Another process is working on this job."""
 
     retryable = True
+
+
+class JobUnreadableError(WorkspaceError):
+    """The job's row says what this version of localvid does not know."""
 
 
 class StoppedError(LocalvidError):

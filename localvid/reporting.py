@@ -41,6 +41,7 @@ class FilmProgress:
         self._weight = 0.0
         self._overall = 0.0
         self._template = Progress(step=0, num_steps=0)
+        self._last = self._template
 
     def expect(self, plan: FilmPlan, stage: Stage = Stage.KEYFRAMES) -> None:
         """What is to come, once the storyboard is there; stages before `stage` are done."""
@@ -96,17 +97,21 @@ class FilmProgress:
         done = self._finished + self._weight * progress.fraction
         # Never backwards, though the whole is only known once the storyboard is.
         self._overall = max(self._overall, min(1.0, done / self._total))
-        self._on_progress(
-            self._template.model_copy(
-                update={
-                    "step": progress.step,
-                    "num_steps": progress.num_steps,
-                    "message": progress.message or self._template.message,
-                    "cached": progress.cached,
-                    "overall": self._overall,
-                }
-            )
+        self._last = self._template.model_copy(
+            update={
+                "step": progress.step,
+                "num_steps": progress.num_steps,
+                "message": progress.message or self._template.message,
+                "cached": progress.cached,
+                "overall": self._overall,
+            }
         )
+        self._on_progress(self._last)
+
+    def again(self) -> None:
+        """Report the same once more: it goes on. Raises as `report` does."""
+        self.check_stop()
+        self._on_progress(self._last)
 
     def done(self, *, cached: bool = False) -> None:
         self.report(Progress(step=1, num_steps=1, message=self._template.message, cached=cached))

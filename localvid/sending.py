@@ -220,7 +220,7 @@ class _Flight:
             return False
         if progress is None:
             self._done(index)
-        elif progress.notice or index == self._current or self._shown.get(index) != progress.message:
+        elif progress.notice or self._current in (None, index) or self._shown.get(index) != progress.message:
             self._shown[index] = progress.message
             self._switch(index)
             self._bar.report(progress)
@@ -234,6 +234,7 @@ class _Flight:
             self._bar.done()
         self._switch(index)
         self._bar.done()
+        self._current = None  # the next report shows which others go on
 
     def _switch(self, index: int, step: Step | None = None) -> None:
         """One shot is shown until another has something new to say."""

@@ -6,7 +6,6 @@ Every report of progress is also the place where a stop takes hold.
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from localvid import intake, registry
 from localvid.clips import artifact, is_due, make_clip, new_file
 from localvid.config import Settings
+from localvid.delivery import deliver
 from localvid.errors import (
     CapabilityError,
     DeviceFailedError,
@@ -23,7 +23,7 @@ from localvid.errors import (
     NotAvailableError,
     OutOfMemoryError,
 )
-from localvid.files import as_workspace_error, writing
+from localvid.files import writing
 from localvid.media.images import fit_image
 from localvid.media.join import join_clips
 from localvid.media.metadata import RECORD
@@ -330,12 +330,7 @@ class FilmRun:
         """A copy of the film where the user wants it: theirs to move, cut or delete."""
         job = self._lease.job
         output = job.options.output or self._store.films / f"{job.id}{film.suffix}"
-        try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise as_workspace_error(error, output) from error
-        with self._store.writing(output) as partial:
-            shutil.copyfile(film, partial)
+        deliver(self._store, film, output, on_piece=self._bar.again)
         return output
 
     # --- steps -----------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Several workers on one batch, each in a process of its own: started, watched, replaced when one dies.
 
 They share the batch through its rows. A worker that dies gives its film back by dying: its lease ends, and
-another takes the film up where it was.
+another takes the film up where it was. So one that hangs is killed.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from localvid.batch.process import Orders
+from localvid.batch.process import GRACE_SECONDS, OF_THE_TERMINAL, Orders
+from localvid.batch.signs import SIGN, Silence
 from localvid.batch.terms import BatchTerms
 from localvid.config import Settings, secret_names
-from localvid.errors import ModelProcessError
+from localvid.errors import ModelProcessError, WorkspaceBusyError
+from localvid.schemas import BatchSummary
 from localvid.store import BatchRows
 
 logger = logging.getLogger(__name__)
@@ -26,6 +30,9 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.2
 _MOST_DEATHS = 3
 """In a row, with nothing changed in the batch between them: then no worker is started any more."""
+SILENCE_SECONDS = 600.0
+"""A worker without a sign of life for so long hangs. Slow work is not silent: models' processes report every
+second while they live, and have a limit of their own (`model_stall_seconds`) for work that does not move."""
 _RUN = "from localvid.batch.process import main; main()"
 """Not `-m`: Python warns of a module that its package has imported before."""
 
@@ -33,7 +40,8 @@ _RUN = "from localvid.batch.process import main; main()"
 class Crew:
     """As many worker processes as there are `devices`: GPUs by their numbers, or "cpu".
 
-    `stop` may be called from a signal handler.
+    A worker that gives no sign of life for `silence_seconds`, from its start on, is killed. `stop` may be
+    called from a signal handler.
     """
 
     def __init__(
@@ -44,13 +52,17 @@ class Crew:
         *,
         devices: Sequence[str],
         on_notice: Callable[[str], None] = logger.info,
+        silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
         self._settings = settings
         self._batch = batch
         self._terms = terms
         self._devices = devices
         self._on_notice = on_notice
+        self._silence_seconds = silence_seconds
         self._processes: dict[int, subprocess.Popen[str]] = {}
+        self._silences: dict[int, Silence] = {}
+        self._killed: set[int] = set()
         self._listeners: list[threading.Thread] = []
         self._stopping = threading.Event()
 
@@ -64,7 +76,11 @@ class Crew:
 
     def run(self) -> None:
         """Work until nothing is left. Raises ModelProcessError where workers die without doing anything."""
-        before = self._batch.summary()
+        before = self._summary()
+        while before is None and not self._stopping.wait(_LOOK_SECONDS):
+            before = self._summary()
+        if before is None:
+            return
         deaths, changed, ending = 0, before.updated_at, False
         try:
             for seat in range(len(self._devices)):
@@ -76,10 +92,13 @@ class Crew:
                 for seat, process in list(self._processes.items()):
                     code = process.poll()
                     if code is None:
+                        self._kill_if_silent(seat)
                         continue
+                    latest = self._summary()
+                    if latest is None:
+                        continue  # its place is looked at again
                     del self._processes[seat]
                     _close_input(process)
-                    latest = self._batch.summary()
                     ending = ending or (self._terms.fail_fast and latest.failed > before.failed)
                     if code == 0 or ending or self._stopping.is_set():
                         continue
@@ -100,22 +119,38 @@ class Crew:
         finally:
             self._close_inputs()
             for process in self._processes.values():
-                process.wait()
+                _await_end(process)
             for listener in self._listeners:
                 listener.join()
+
+    def _summary(self) -> BatchSummary | None:
+        """None: the database is locked at the moment."""
+        try:
+            return self._batch.summary()
+        except WorkspaceBusyError as error:
+            logger.warning("%s", error)
+            return None
+
+    def _kill_if_silent(self, seat: int) -> None:
+        process = self._processes[seat]
+        if self._silences[seat].look() > self._silence_seconds and process.pid not in self._killed:
+            self._killed.add(process.pid)
+            process.kill()  # whoever looks again finds it dead, and its film is free
+            self._on_notice(f"a worker gave no sign of life for {self._silence_seconds:g} s and was killed")
 
     def _start(self, seat: int) -> None:
         device = self._devices[seat]
         environment = dict(os.environ)
         if device != "cpu":
             environment["CUDA_VISIBLE_DEVICES"] = _name_of_gpu(int(device))
-        process = subprocess.Popen(
-            [sys.executable, "-c", _RUN],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            text=True,
-        )
+        with _deaf_to_the_terminal():
+            process = subprocess.Popen(
+                [sys.executable, "-c", _RUN],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=environment,
+                text=True,
+            )
         orders = Orders(
             settings=self._settings.model_dump(mode="json", exclude=secret_names(), exclude_none=True),
             batch_id=self._batch.id,
@@ -127,15 +162,20 @@ class Crew:
             process.stdin.write(orders.model_dump_json() + "\n")
             process.stdin.flush()
         self._processes[seat] = process
-        listener = threading.Thread(target=self._listen, args=(process,), daemon=True)
+        self._silences[seat] = silence = Silence()
+        listener = threading.Thread(target=self._listen, args=(process, silence), daemon=True)
         listener.start()
         self._listeners.append(listener)
 
-    def _listen(self, process: subprocess.Popen[str]) -> None:
+    def _listen(self, process: subprocess.Popen[str], silence: Silence) -> None:
         assert process.stdout is not None
         with process.stdout as lines:
             for line in lines:
-                self._on_notice(line.rstrip())
+                if (said := line.rstrip()) == SIGN:
+                    silence.heard()
+                else:
+                    with silence.deaf():
+                        self._on_notice(said)
 
     def _close_inputs(self) -> None:
         for process in self._processes.values():
@@ -147,6 +187,26 @@ def _name_of_gpu(number: int) -> str:
     some."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return visible.split(",")[number].strip() if visible else str(number)
+
+
+@contextmanager
+def _deaf_to_the_terminal() -> Iterator[None]:
+    """A process that is started within the block holds its terminal's signals back until it says what is to
+    become of them, so that none comes too early."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, OF_THE_TERMINAL)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _await_end(process: subprocess.Popen[str]) -> None:
+    """Of a worker whose input is closed; one that hangs too hard to end itself is killed."""
+    try:
+        process.wait(GRACE_SECONDS + 10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _close_input(process: subprocess.Popen[str]) -> None:

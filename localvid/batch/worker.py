@@ -15,16 +15,21 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from localvid.batch.signs import Signs
 from localvid.batch.stages import next_stage, stage_again
 from localvid.batch.terms import MAX_ATTEMPTS, BatchTerms
+from localvid.batch.waiting import LACKS, Waiting
 from localvid.errors import (
     DiskFullError,
     InvalidRequestError,
     JobBusyError,
     JobCancelledError,
     JobNotFoundError,
+    JobUnreadableError,
     LocalvidError,
     StoppedError,
+    WorkspaceBusyError,
+    WorkspaceError,
 )
 from localvid.orchestrator import VideoOrchestrator
 from localvid.schemas import Activity, EntryState, Progress, Stage, StageTime
@@ -46,7 +51,8 @@ class Worker:
     """Works on a batch in this process until nothing is left that it may do.
 
     `device`: what is told to whoever looks on. `lease_seconds`: another worker takes a film over from
-    one that stood still for so long. `stop` may be called from a signal handler or a thread.
+    one that stood still for so long. `on_sign` is called about once a second while all of it goes on, from
+    either of its threads. `stop` may be called from a signal handler or a thread.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class Worker:
         *,
         device: str = "",
         on_notice: OnNotice = logger.info,
+        on_sign: Callable[[], None] = lambda: None,
         lease_seconds: float = 60.0,
     ) -> None:
         self._orchestrator = orchestrator
@@ -71,6 +78,14 @@ class Worker:
         self._news = threading.Event()
         """A film was joined, or the work is to stop: there may be nothing left."""
         self._models = ModelSlot(orchestrator.settings)
+        self.signs = Signs(on_sign)
+        self._waiting = Waiting(
+            self._store,
+            poll_seconds=terms.space_poll_seconds,
+            stopped=self._stopped,
+            on_notice=on_notice,
+            on_look=self.signs.show,
+        )
         self._broken: BaseException | None = None
         self.was_stopped = False
         """Whether it ended because `stop` was called, and not because nothing was left or time was up."""
@@ -95,8 +110,9 @@ class Worker:
         alarm = self._alarm()
         joining.start()
         try:
-            with self._models:
+            with self.signs.awaited(), self._models:
                 while not self._stopped.is_set() and self._broken is None:
+                    self.signs.show()
                     if not self._work_once(_MODELS_STAGES, self._models):
                         if self._is_over():
                             break
@@ -111,7 +127,10 @@ class Worker:
             if alarm is not None:
                 alarm.cancel()
             joining.join()
-            self._store.forget_activity()
+            try:
+                self._store.forget_activity()
+            except WorkspaceError as error:  # what ended the work is what is told; the row goes with the next
+                logger.warning("what this process did last is still shown: %s", error)
         if self._broken is not None:
             raise self._broken
 
@@ -119,8 +138,8 @@ class Worker:
         """Films of a process that died are free again."""
         try:
             self._store.settle_orphans()
-        except DiskFullError as error:
-            self._await_space(error)
+        except LACKS as error:
+            self._waiting.until_over(error)
 
     # --- what is due ------------------------------------------------------------------------------
 
@@ -133,8 +152,8 @@ class Worker:
             due, lease = taken
             with lease:
                 self._work(due, lease, models)
-        except DiskFullError as error:  # the film is as it was before: nothing was recorded of it
-            self._await_space(error)
+        except LACKS as error:  # the film is as it was before: nothing was recorded of it
+            self._waiting.until_over(error)
         return True
 
     def _take(self, stages: Sequence[Stage]) -> tuple[Due, JobLease] | None:
@@ -148,6 +167,10 @@ class Worker:
                 )
             except (JobBusyError, JobNotFoundError):
                 continue  # another process was faster, or the job was deleted
+            except JobUnreadableError as error:
+                if self._batch.set_aside_unread(due, error) and self._terms.fail_fast:
+                    self._end()
+                continue
             return due, lease
         return None
 
@@ -166,7 +189,11 @@ class Worker:
 
     def _is_over(self) -> bool:
         """Whether nothing is left but what does not fit into the time."""
-        return self._batch.num_waiting(most_units=self._most_units()) == 0
+        try:
+            return self._batch.num_waiting(most_units=self._most_units()) == 0
+        except LACKS as error:
+            self._waiting.until_over(error)
+            return False
 
     def _alarm(self) -> threading.Timer | None:
         """Ends the work when time is up."""
@@ -190,7 +217,13 @@ class Worker:
             stopped=self._stopped,
         )
         try:
-            self._advance(run, due, lease, watch)
+            try:
+                self._advance(run, due, lease, watch)
+            except WorkspaceBusyError as error:
+                self._waiting.until_over(
+                    error
+                )  # with the lease still held, or it would lapse before it is free
+                lease.pass_on()
         except JobBusyError as error:
             logger.warning("%s", error)  # the lease was lost: another process goes on with the film
 
@@ -220,6 +253,8 @@ class Worker:
             lease.cancel(record=self._setting_aside(due, watch, EntryState.CANCELLED, error, attempts))
         except StoppedError:
             lease.pass_on()
+        except WorkspaceBusyError:
+            raise
         except DiskFullError:
             lease.pass_on()
             raise
@@ -278,52 +313,45 @@ class Worker:
             connection=connection,
         )
 
-    def _await_space(self, error: DiskFullError) -> None:
-        """Wait until the disk has room again, or the work is stopped."""
-        self._on_notice(f"paused: {error.message}; it goes on by itself when there is room")
-        while not self._stopped.wait(self._terms.space_poll_seconds):
-            try:
-                self._store.check_space()
-            except DiskFullError:
-                continue
-            self._on_notice("there is room again: going on")
-            return
-
     # --- joining ---------------------------------------------------------------------------------
 
     def _join_films(self) -> None:
         nothing = ModelSlot(self._orchestrator.settings)
         try:
-            while not self._stopped.is_set():
-                if self._work_once((Stage.JOIN,), nothing):
-                    self._news.set()
-                    continue
-                if self._models_are_done.wait(_LOOK_SECONDS / 5):
-                    while not self._stopped.is_set() and self._work_once((Stage.JOIN,), nothing):
-                        pass
-                    return
+            with self.signs.awaited():
+                while not self._stopped.is_set():
+                    self.signs.show()
+                    if self._work_once((Stage.JOIN,), nothing):
+                        self._news.set()
+                        continue
+                    if self._models_are_done.wait(_LOOK_SECONDS / 5):
+                        while not self._stopped.is_set() and self._work_once((Stage.JOIN,), nothing):
+                            self.signs.show()
+                        return
         except BaseException as error:
             self._broken = error
             self._news.set()
 
     def say(self, due: Due, job_id: str, progress: Progress) -> None:
         """Tell whoever looks on what is done now."""
-        self._store.show_activity(
-            Activity(
-                owner=self._store.owner,
-                batch_id=self._batch.id,
-                job_id=job_id,
-                number=due.entry.number,
-                device=self._device,
-                stage=due.entry.stage,
-                message=progress.message,
-                shot=progress.shot,
-                num_shots=progress.num_shots,
-                overall=progress.overall,
-                loads=self.loads,
-                seen_at=datetime.now(UTC),
-            )
+        activity = Activity(
+            owner=self._store.owner,
+            batch_id=self._batch.id,
+            job_id=job_id,
+            number=due.entry.number,
+            device=self._device,
+            stage=due.entry.stage,
+            message=progress.message,
+            shot=progress.shot,
+            num_shots=progress.num_shots,
+            overall=progress.overall,
+            loads=self.loads,
+            seen_at=datetime.now(UTC),
         )
+        try:
+            self._store.show_activity(activity)
+        except WorkspaceBusyError as error:  # a locked database costs no work that is under way
+            logger.warning("film %d: what is done is not shown: %s", due.entry.number, error)
 
 
 class _Watch:
@@ -342,6 +370,7 @@ class _Watch:
         return time.monotonic() - self._started
 
     def listen(self, progress: Progress) -> None:
+        self._worker.signs.show()
         if progress.num_steps and progress.step >= progress.num_steps:
             self._reused |= progress.cached
             self._made |= not progress.cached

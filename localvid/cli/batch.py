@@ -18,7 +18,13 @@ import typer
 from localvid.cli import output, signals
 from localvid.cli.making import orchestrating
 from localvid.cli.options import FilmFlags, file_option, option, spread
-from localvid.errors import InvalidRequestError, JobInterruptedError, JobNotFoundError, LocalvidError
+from localvid.errors import (
+    InvalidRequestError,
+    JobInterruptedError,
+    JobNotFoundError,
+    LocalvidError,
+    WorkspaceBusyError,
+)
 
 if TYPE_CHECKING:
     from localvid.batch import BatchPlan, BatchTerms
@@ -284,14 +290,22 @@ def _run(
         with signals.stopping(stop), display, _watching(orchestrator, found, display, len(devices)):
             making.run()
     except KeyboardInterrupt as error:
-        raise _stopped(found) from error
-    if making.was_stopped and found.summary().waiting:
-        raise _stopped(found)
+        raise _stopped(found, _num_left(found)) from error
+    if making.was_stopped and (left := _num_left(found)) != 0:
+        raise _stopped(found, left)
 
 
-def _stopped(found: BatchRows) -> LocalvidError:
+def _num_left(found: BatchRows) -> int | None:
+    """None: the database is locked, which is not to hide that the work was stopped."""
+    try:
+        return found.summary().waiting
+    except WorkspaceBusyError:
+        return None
+
+
+def _stopped(found: BatchRows, left: int | None) -> LocalvidError:
     return JobInterruptedError(
-        f"stopped; {output.count(found.summary().waiting, 'film')} left",
+        "stopped" if left is None else f"stopped; {output.count(left, 'film')} left",
         hint=f"localvid batch {found.id} --resume",
     )
 
@@ -341,6 +355,7 @@ class _Watch:
         self._num_workers = num_workers
         self._pace = Pace(found)
         self._told: dict[int, str] = {}
+        self._trouble = ""
         self._seen = found.summary()
         self._total = self._seen.num_jobs
         for entry in found.changed_since(self._seen.updated_at):
@@ -361,8 +376,11 @@ class _Watch:
             left = self._pace.seconds_left(num_workers=self._num_workers)
             share = self._pace.share_done()
         except LocalvidError as error:
-            self._display.notice(error.message)
+            if error.message != self._trouble:  # once, however long it lasts
+                self._trouble = error.message
+                self._display.notice(error.message)
             return
+        self._trouble = ""
         ended = self._total - summary.waiting
         words = [f"{ended}/{self._total} films"]
         words += [f"film {one.number}: {one.message}" for one in at_work]
@@ -395,7 +413,7 @@ def _finish(found: BatchRows, page: Path, flags: FilmFlags) -> None:
     """The table of what failed, and the exit code."""
     summary = found.summary()
     if flags.as_json:
-        output.print_json(summary.model_dump(mode="json"))
+        output.print_json({**summary.model_dump(mode="json"), "report": str(page)})
     else:
         console = output.console()
         words = [f"{summary.done} of {output.count(summary.num_jobs, 'film')} done"]

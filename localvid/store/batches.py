@@ -28,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from localvid.errors import JobNotFoundError
+from localvid.errors import JobNotFoundError, LocalvidError
 from localvid.schemas import Activity, BatchEntry, BatchSummary, EntryState, NewJob, Stage, StageTime
 from localvid.store.database import Database
 from localvid.store.jobs import add as add_job
@@ -171,6 +171,27 @@ class BatchRows:
         values: dict[str, object] = {"state": state, "error": error, "hint": hint, "attempts": attempts}
         with self._transaction(connection) as transaction:
             self._set(transaction, job_id, values, seconds=seconds)
+
+    def set_aside_unread(self, due: Due, error: LocalvidError) -> bool:
+        """As `set_aside`, of a film whose job cannot be read, so that nobody here can take its lease. False:
+        it is not due any more, or a process that can read it works on it."""
+        with self._database.write() as connection:
+            held = select(jobs.c.id).where(
+                jobs.c.id == due.entry.job_id,
+                jobs.c.lease_owner.is_not(None),
+                jobs.c.lease_expires_at > datetime.now(UTC),
+            )
+            if not self.is_due(connection, due) or connection.execute(held).first() is not None:
+                return False
+            self.set_aside(
+                due.entry.job_id,
+                EntryState.FAILED,
+                error=error.message,
+                hint=error.hint,
+                attempts=due.entry.attempts + 1,
+                connection=connection,
+            )
+        return True
 
     def put_off(
         self,

@@ -19,10 +19,12 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from localvid.errors import DiskFullError, WorkspaceError
+from localvid.errors import DiskFullError, WorkspaceBusyError, WorkspaceError
 from localvid.store.filesystems import can_share_memory
 
 _WRITES = "localvid_writes"
+_PROBE_SECONDS = 1.0
+"""For a lock that is only asked about; whoever waits for it keeps new readers out."""
 _NEARLY_FULL_BYTES = 256 * 1024
 """With less free space than this an I/O error is taken to mean a full disk."""
 
@@ -60,6 +62,24 @@ class Database:
         """A transaction that no other write overlaps; committed when the block succeeds, else undone."""
         with self._translated(), self._writer.begin() as connection:
             yield connection
+
+    def check_unlocked(self) -> None:
+        """Raise WorkspaceBusyError if another process keeps this one from committing; changes nothing.
+
+        Without a write-ahead log readers do that, too, so the lock of a commit is asked for, not that of a
+        transaction that begins.
+        """
+        seconds = min(_PROBE_SECONDS, self._busy_seconds)
+        probe = sqlite3.connect(self.path, timeout=seconds, isolation_level=None)
+        try:
+            probe.execute("BEGIN EXCLUSIVE")
+            probe.execute("ROLLBACK")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                raise self._busy(seconds) from error
+            # Whatever else it is, the next transaction meets it and says so.
+        finally:
+            probe.close()
 
     def close(self) -> None:
         self._engine.dispose()
@@ -106,10 +126,7 @@ class Database:
                 hint="free some space (`localvid clean`, `localvid delete-job`), then `localvid resume`",
             )
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            return WorkspaceError(
-                f"{self.path} was locked by another process for {self._busy_seconds:.0f} s",
-                hint="end the process that holds it, then try again",
-            )
+            return self._busy(self._busy_seconds)
         if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
             return WorkspaceError(
                 f"{self.path} is not a database, or it is damaged",
@@ -123,6 +140,12 @@ class Database:
         if name.startswith("SQLITE_IOERR"):
             return WorkspaceError(f"the disk failed while using {self.path}", hint="check the disk (dmesg)")
         return None
+
+    def _busy(self, seconds: float) -> WorkspaceBusyError:
+        return WorkspaceBusyError(
+            f"{self.path} was locked by another process for {seconds:.0f} s",
+            hint="end the process that holds it, then try again",
+        )
 
     def _is_full(self) -> bool:
         try:

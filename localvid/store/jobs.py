@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
 
-from localvid.errors import InvalidRequestError, JobBusyError, JobNotFoundError, WorkspaceError
+from localvid.errors import InvalidRequestError, JobBusyError, JobNotFoundError, JobUnreadableError
 from localvid.schemas import FilmOptions, JobStatus, Storyboard, VideoJob, explain
 from localvid.store import owners
 from localvid.store.paid import spent_usd
@@ -110,11 +110,11 @@ def page(connection: Connection, *, limit: int, offset: int, status: JobStatus |
 
 
 def read(connection: Connection, row: JobRow, workspace: Path) -> VideoJob:
-    """The row as a job. Raises WorkspaceError if another version of localvid wrote what this cannot read."""
+    """The row as a job. Raises JobUnreadableError if another version wrote what this one cannot read."""
     try:
         return _read(row, workspace, *_counts(connection, [row.id])[row.id])
     except (ValidationError, ValueError) as error:
-        raise WorkspaceError(_unreadable(row, error), hint=_unreadable_hint(row)) from error
+        raise JobUnreadableError(_unreadable(row, error), hint=_unreadable_hint(row)) from error
 
 
 def check_readable(row: JobRow, workspace: Path) -> VideoJob:
@@ -122,7 +122,7 @@ def check_readable(row: JobRow, workspace: Path) -> VideoJob:
     try:
         return _read(row, workspace, 0, 0, 0.0)
     except (ValidationError, ValueError) as error:
-        raise WorkspaceError(_unreadable(row, error), hint=_unreadable_hint(row)) from error
+        raise JobUnreadableError(_unreadable(row, error), hint=_unreadable_hint(row)) from error
 
 
 def read_page(connection: Connection, rows: Sequence[JobRow], workspace: Path) -> list[VideoJob]:

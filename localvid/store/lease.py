@@ -19,7 +19,7 @@ from typing import Self
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from localvid.errors import InvalidRequestError, JobBusyError, WorkspaceError
+from localvid.errors import InvalidRequestError, JobBusyError, WorkspaceBusyError, WorkspaceError
 from localvid.files import as_workspace_error
 from localvid.schemas import JobStatus, Storyboard, VideoJob
 from localvid.store import batches as batch_rows
@@ -189,19 +189,25 @@ class JobLease:
         now = time.monotonic()
         if now >= self._next_poll:
             self._next_poll = now + _POLL_SECONDS
-            with self._database.read() as connection:
-                row = connection.execute(
-                    select(jobs.c.cancel_requested).where(
-                        jobs.c.id == self.job.id, jobs.c.lease_owner == self._owner
-                    )
-                ).first()
-            if row is None:
-                self._lost.set()
-            else:
-                self._cancel_requested = row.cancel_requested
+            try:
+                self._look_for_cancel()
+            except WorkspaceBusyError as error:  # a locked database costs no work that is under way
+                logger.warning("whether job %s is to stop is not known: %s", self.job.id, error)
         if self._lost.is_set():
             raise self._lost_error()
         return self._cancel_requested
+
+    def _look_for_cancel(self) -> None:
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(jobs.c.cancel_requested).where(
+                    jobs.c.id == self.job.id, jobs.c.lease_owner == self._owner
+                )
+            ).first()
+        if row is None:
+            self._lost.set()
+        else:
+            self._cancel_requested = row.cancel_requested
 
     # --- its end ---------------------------------------------------------------------------------
 

@@ -389,6 +389,10 @@ class Store:
         """Raise DiskFullError if less than `min_free_bytes` are free."""
         self._space.check()
 
+    def check_unlocked(self) -> None:
+        """Raise WorkspaceBusyError if another process keeps the rows from being written."""
+        self._database.check_unlocked()
+
     # --- upkeep ----------------------------------------------------------------------------------
 
     def usage(self) -> Usage:
