@@ -25,12 +25,15 @@ def stopping(stop: Callable[[], None]) -> Iterator[None]:
     """Within the block the first signal calls `stop`, which ends the work at its next safe point.
 
     The second raises KeyboardInterrupt, which ends it at once and closes what is open; a third ends the
-    process whatever it is doing.
+    process whatever it is doing. For a terminal that is closed one signal comes from the shell and one from
+    the kernel: of those that follow none counts.
     """
     received = 0
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal received
+        if received and number == signal.SIGHUP:
+            return
         received += 1
         if received == 1:
             stop()

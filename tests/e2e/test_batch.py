@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -495,6 +499,61 @@ def test_two_worker_processes_make_a_batch(
         batch = store.get_batch(str(films))
         assert states(batch) == ["done", "done"]
         assert store.activities() == []
+
+
+def test_the_document_names_the_report(
+    tmp_path: Path, films: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(tmp_path, str(films), *FLAGS, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["done"], document["waiting"]) == (2, 0)
+    page = Path(document["report"])
+    assert page == tmp_path / "workspace" / "reports" / document["id"] / "report.html"
+    assert page.is_file()
+
+    assert command(tmp_path, str(films), "--resume", "--json", "--output-dir", str(tmp_path / "out")) == 0
+    assert json.loads(capsys.readouterr().out)["report"] == str(tmp_path / "out" / "report.html")
+
+
+def test_a_closed_terminal_stops_all_workers_where_they_can_go_on(tmp_path: Path) -> None:
+    """SIGHUP reaches every process of the group, workers too."""
+    films = tmp_path / "films.jsonl"
+    rows = [{"prompt": f"a fox {number}", "seed": number, "max_shots": 1} for number in range(3)]
+    films.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    size = ["--llm", "outline", "--model", "local:animatic", "--width", "640", "--height", "384"]
+    workspace = tmp_path / "workspace"
+    begun = [sys.executable, "-m", "localvid", "batch", str(films), "--workspace", str(workspace)]
+    with (
+        (tmp_path / "said").open("w+") as said,
+        Store(workspace) as store,
+        subprocess.Popen(
+            [*begun, *size, "--num-frames", "48", "--workers", "2"],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        ) as process,
+    ):
+        while len({one.owner for one in store.activities() if one.stage is Stage.CLIPS}) < 2:
+            assert process.poll() is None
+            time.sleep(0.02)
+        for _ in range(2):  # of the shell's and of the kernel's
+            os.killpg(process.pid, signal.SIGHUP)
+            time.sleep(0.1)
+        assert process.wait(60) == 130
+        words = (tmp_path / "said").read_text()
+        assert "Traceback" not in words
+        assert "stopping at the next safe point" in words
+        assert "a worker ended" not in words
+        summary = store.get_batch(str(films)).summary()
+        assert f"stopped; {summary.waiting} films left" in words
+        assert (summary.failed, summary.cancelled) == (0, 0)
+        assert summary.waiting
+        # Interrupted is what a process that was killed leaves behind.
+        assert {job.status.value for job in store.list_jobs()} <= {"pending", "done"}
+    resumed = subprocess.run([*begun, "--resume"], capture_output=True, text=True)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "3 of 3 films done" in resumed.stdout
 
 
 @pytest.mark.parametrize(

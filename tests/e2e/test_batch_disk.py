@@ -133,6 +133,103 @@ def test_a_full_disk_pauses_the_batch_and_it_goes_on_by_itself(tmp_path: Path) -
     assert found == {"alive": False, "states": ["done"] * 3, "attempts": [0] * 3}
 
 
+OUTPUTS_FULL = """
+import json, os, sys, threading, time
+from pathlib import Path
+from localvid import FilmOptions, Settings, VideoOrchestrator, stages
+from localvid.batch import BatchTerms, Worker, begin_batch
+from localvid.batch_file import BatchRow
+from localvid.media import probe
+
+outputs, folder = Path(sys.argv[1]), Path(sys.argv[2])
+options = FilmOptions(
+    width=320, height=192, num_frames=8, llm="outline", model="local:animatic", max_shots=1
+)
+rows = [
+    BatchRow(
+        line=n, number=n, prompt=f"a fox {n}", seed=n,
+        options=options.model_copy(update={"output": outputs / "made" / f"{n}.mp4"}),
+    )
+    for n in (1, 2)
+]
+joined, notices, looks = [], [], []
+join = stages.join_clips
+
+def join_counted(*arguments, **named):
+    joined.append(1)
+    return join(*arguments, **named)
+
+stages.join_clips = join_counted
+settings = Settings(workspace=folder / "w", min_free_gib=0, offline=True, device="cpu")
+with VideoOrchestrator(settings, on_notice=lambda _: None) as orchestrator:
+    batch = begin_batch(orchestrator, rows, source="films.jsonl")
+    filler = (outputs / "filler").open("wb", buffering=0)
+    try:
+        while True:
+            filler.write(bytes(4096))
+    except OSError:
+        pass
+    worker = Worker(
+        orchestrator, batch, BatchTerms(space_poll_seconds=0.05, backoff_seconds=0), on_notice=notices.append
+    )
+    look = worker._waiting._look
+    worker._waiting._look = lambda lack: (looks.append(lack.needed_bytes), look(lack))
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+
+    def wait_for(condition):
+        for _ in range(600):
+            if condition():
+                return
+            time.sleep(0.05)
+
+    wait_for(lambda: len(looks) >= 5)
+    os.ftruncate(filler.fileno(), os.fstat(filler.fileno()).st_size - 4096)  # room, but not for a film
+    more = len(looks) + 5
+    wait_for(lambda: len(looks) >= more)
+    waited = {"notices": len(notices), "alive": thread.is_alive(), "made": batch.summary().done}
+    os.unlink(outputs / "filler")
+    filler.close()
+    thread.join(100)
+    found = {"waited": waited, "alive": thread.is_alive(), "notices": notices, "joined": len(joined)}
+    found["entries"] = [(entry.state.value, entry.attempts, entry.error) for entry in batch.entries()]
+    found["frames"] = [probe(outputs / "made" / f"{n}.mp4").num_frames for n in (1, 2)]
+    found["left"] = sorted(path.name for path in outputs.rglob("*"))
+    sizes = {(outputs / "made" / f"{n}.mp4").stat().st_size for n in (1, 2)}
+    found["needed"] = bool(looks) and set(looks) <= sizes
+print(json.dumps(found))
+"""
+
+
+def test_a_full_disk_of_outputs_is_waited_for_and_no_film_is_joined_again(tmp_path: Path) -> None:
+    """The films go to a real file system of 1 MiB, the workspace lies elsewhere."""
+    alone = ["unshare", "--user", "--map-root-user", "--mount"]
+    outputs, folder = tmp_path / "outputs", tmp_path / "folder"
+    outputs.mkdir()
+    folder.mkdir()
+    mount = f"mount -t tmpfs -o size=1m none {outputs}"
+    if shutil.which("unshare") is None or subprocess.run([*alone, "sh", "-c", mount]).returncode:
+        pytest.skip("no mount namespaces for this user here")
+    script = tmp_path / "full_outputs.py"
+    script.write_text(OUTPUTS_FULL, encoding="utf-8")
+    command = f'{mount} && exec "{sys.executable}" "{script}" "{outputs}" "{folder}"'
+    done = subprocess.run([*alone, "sh", "-c", command], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    paused, going_on = found.pop("notices")
+    assert paused.startswith(f"paused: no space left while writing {outputs}/made/")
+    assert going_on == "there is room again: going on"
+    assert found == {
+        "waited": {"notices": 1, "alive": True, "made": 0},
+        "alive": False,
+        "joined": 2,
+        "entries": [["done", 0, ""]] * 2,
+        "frames": [8, 8],
+        "left": ["1.mp4", "2.mp4", "made"],
+        "needed": True,
+    }
+
+
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 def test_the_kernel_sees_the_bytes_of_every_file_before_its_name(tmp_path: Path) -> None:
     workspace, trace = tmp_path / "workspace", tmp_path / "trace"

@@ -24,7 +24,7 @@ def test_a_signal_interrupts_a_command(number: int) -> None:
     assert signal.getsignal(number) == before
 
 
-@pytest.mark.parametrize("number", STOPPERS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_stops_the_second_interrupts_and_the_third_is_the_systems(number: int) -> None:
     before = signal.getsignal(number)
     stopped = []
@@ -37,6 +37,16 @@ def test_the_first_stops_the_second_interrupts_and_the_third_is_the_systems(numb
             assert signal.getsignal(number) == signal.SIG_DFL
     assert stopped == [True]
     assert signal.getsignal(number) == before
+
+
+def test_a_closed_terminal_stops_once_however_many_signals_it_sends() -> None:
+    stopped = []
+    with pytest.raises(KeyboardInterrupt), signals.stopping(lambda: stopped.append(True)):
+        for _ in range(3):
+            send(signal.SIGHUP)
+        assert stopped == [True]
+        send(signal.SIGTERM)
+    assert stopped == [True]
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
