@@ -14,8 +14,9 @@ SIGN = ""
 """On a worker's standard output, where each notice is a line of its own."""
 _PAUSE_SECONDS = 1.0
 """Between two signs; reports of progress come more often."""
-_MOST_AT_A_LOOK_SECONDS = 2.0
-"""So much silence at most is counted from one look to the next: whoever looks may have stood still itself."""
+_MOST_AT_A_LOOK_SECONDS = 60.0
+"""So much silence at most is counted from one look to the next: whoever looks may have stood still itself, as
+after Ctrl-Z. Longer than a locked database holds it up."""
 
 
 class Signs:

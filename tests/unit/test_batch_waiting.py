@@ -1,5 +1,5 @@
-"""What no film pays for: a database that another process has locked, a disk without room; and a row of another
-version's, which costs that film alone."""
+"""What no film pays for: a locked database, a disk without room; and a row of another version's, which costs
+that film alone."""
 
 from __future__ import annotations
 
