@@ -18,7 +18,6 @@ from sqlalchemy import (
     Connection,
     Row,
     and_,
-    delete,
     func,
     insert,
     not_,
@@ -29,11 +28,11 @@ from sqlalchemy import (
 )
 
 from localvid.errors import JobNotFoundError
-from localvid.schemas import Activity, BatchEntry, BatchSummary, EntryState, NewJob, Stage, StageTime
+from localvid.schemas import BatchEntry, BatchSummary, EntryState, NewJob, Stage, StageTime
 from localvid.store.database import Database
 from localvid.store.jobs import add as add_job
 from localvid.store.jobs import new_id
-from localvid.store.tables import activities, batch_jobs, batches, jobs, stage_times
+from localvid.store.tables import batch_jobs, batches, jobs, stage_times
 
 STAGES = tuple(Stage)
 _RECENT = 20
@@ -371,25 +370,6 @@ def seconds_a_unit(connection: Connection, stage: Stage, model_id: str) -> float
     """What this machine took lately, the median; None: it never did this."""
     alike = and_(stage_times.c.stage == stage, stage_times.c.model == model_id)
     return _latest(connection, stage_times.c.seconds / stage_times.c.units, alike)
-
-
-def show_activity(connection: Connection, activity: Activity) -> None:
-    """Say what a process does now, in place of what it said before."""
-    connection.execute(delete(activities).where(activities.c.owner == activity.owner))
-    connection.execute(insert(activities).values(owner=activity.owner, activity=activity.model_dump_json()))
-
-
-def forget_activity(connection: Connection, owner: str) -> None:
-    connection.execute(delete(activities).where(activities.c.owner == owner))
-
-
-def activity_owners(connection: Connection) -> list[str]:
-    return list(connection.execute(select(activities.c.owner)).scalars())
-
-
-def all_activities(connection: Connection) -> list[Activity]:
-    rows = connection.execute(select(activities.c.activity).order_by(activities.c.owner)).scalars()
-    return [Activity.model_validate_json(row) for row in rows]
 
 
 def _latest(connection: Connection, value: Any, where: ColumnElement[bool]) -> float | None:
