@@ -18,6 +18,8 @@ from sqlalchemy import (
     Connection,
     Row,
     and_,
+    exists,
+    false,
     func,
     insert,
     not_,
@@ -31,8 +33,8 @@ from localvid.errors import JobNotFoundError
 from localvid.schemas import BatchEntry, BatchSummary, EntryState, NewJob, Stage, StageTime
 from localvid.store.database import Database
 from localvid.store.jobs import add as add_job
-from localvid.store.jobs import new_id
-from localvid.store.tables import batch_jobs, batches, jobs, stage_times
+from localvid.store.jobs import new_id, set_plan
+from localvid.store.tables import batch_jobs, batches, job_steps, jobs, stage_times, steps
 
 STAGES = tuple(Stage)
 _RECENT = 20
@@ -44,6 +46,8 @@ class NewEntry(NamedTuple):
 
     job: str | NewJob
     line: int
+    steps: Sequence[tuple[str, str, str]] = ()
+    """Of the new job, as (key, kind, label), where its storyboard is written."""
 
 
 class Due(NamedTuple):
@@ -91,7 +95,8 @@ class BatchRows:
         most_units: Mapping[str, float] | None = None,
     ) -> list[Due]:
         """Films of which one of these stages comes next, those first that a loaded model serves on: by
-        stage, model and number. Films that another process works on are not among them.
+        stage, model and number. Films that another process works on are not among them, nor those that share
+        a step with such a film that is not finished: it is made once, and found then.
 
         `most_units`: model → films with more work in clips of it are left out. `in_flight`: of the other
         films that are not ended, so many are looked at; and all whose clips are made.
@@ -105,8 +110,9 @@ class BatchRows:
             or_(jobs.c.lease_owner.is_(None), jobs.c.lease_expires_at < now),
             _no_more_than(most_units),
         )
-        query = select(batch_jobs).join(jobs, jobs.c.id == batch_jobs.c.job_id).where(due)
         with self._database.read() as connection:
+            query = select(batch_jobs).join(jobs, jobs.c.id == batch_jobs.c.job_id)
+            query = query.where(due, _nobody_makes_its_steps(connection))
             if in_flight is not None:
                 last = _last_in_flight(connection, self.id, in_flight, most_units)
                 made = batch_jobs.c.stage == STAGES.index(Stage.JOIN)
@@ -127,6 +133,7 @@ class BatchRows:
             batch_jobs.c.number == due.entry.number,
             batch_jobs.c.stage == STAGES.index(due.entry.stage),
             batch_jobs.c.attempts == due.entry.attempts,  # or another process failed at it meanwhile
+            _nobody_makes_its_steps(connection),
         )
         return connection.execute(select(batch_jobs.c.number).where(still)).first() is not None
 
@@ -264,7 +271,8 @@ class BatchRows:
 def add(connection: Connection, *, source: str, entries: Sequence[NewEntry], nexts: Sequence[Next]) -> str:
     """Insert a batch with those of its jobs that are new, and what comes next for each; return its id."""
     job_ids = [
-        entry.job if isinstance(entry.job, str) else _add_job(connection, entry.job) for entry in entries
+        entry.job if isinstance(entry.job, str) else _add_job(connection, entry.job, entry.steps)
+        for entry in entries
     ]
     now = datetime.now(UTC)
     batch_id = new_id(now)
@@ -334,10 +342,12 @@ def _set_of_job(connection: Connection, job_id: str, which: ColumnElement[bool],
     )
 
 
-def _add_job(connection: Connection, job: NewJob) -> str:
-    return add_job(
+def _add_job(connection: Connection, job: NewJob, planned: Sequence[tuple[str, str, str]]) -> str:
+    job_id = add_job(
         connection, prompt=job.prompt, options=job.options, seed=job.seed, storyboard=job.storyboard
     )
+    set_plan(connection, job_id, planned)
+    return job_id
 
 
 def resolve(connection: Connection, name: str) -> str:
@@ -392,6 +402,28 @@ def _no_more_than(most_units: Mapping[str, float] | None) -> ColumnElement[bool]
             for model_id, most in (most_units or {}).items()
         ),
     )
+
+
+def _nobody_makes_its_steps(connection: Connection) -> ColumnElement[bool]:
+    """Whether a film shares no step that is not finished with one that is worked on now, in any batch or in
+    none; before its storyboard is written, not the words that it is written from."""
+    leased = and_(jobs.c.lease_owner > "", jobs.c.lease_expires_at >= datetime.now(UTC))
+    unfinished = (
+        select(job_steps.c.key)
+        .join(jobs, jobs.c.id == job_steps.c.job_id)
+        .outerjoin(steps, steps.c.key == job_steps.c.key)
+        .where(leased, steps.c.key.is_(None))
+    )
+    keys = set(connection.execute(unfinished).scalars())
+    unwritten = select(jobs.c.prompt, jobs.c.seed).where(leased, jobs.c.storyboard.is_(None))
+    from_words = batch_jobs.c.stage == STAGES.index(Stage.STORYBOARD)
+    its_job, alike = jobs.alias(), []
+    for prompt, seed in connection.execute(unwritten):
+        same = and_(its_job.c.id == batch_jobs.c.job_id, its_job.c.prompt == prompt, its_job.c.seed == seed)
+        alike.append(and_(from_words, exists().where(same)))
+    if keys:
+        alike.append(exists().where(job_steps.c.job_id == batch_jobs.c.job_id, job_steps.c.key.in_(keys)))
+    return not_(or_(false(), *alike))
 
 
 def _last_in_flight(
