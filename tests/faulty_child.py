@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from localvid.errors import DeviceFailedError, GenerationFailedError
+from localvid.host import Later
 from localvid.pipelines.hosted_child import HostedModel
 from localvid.schemas import Frozen, OnProgress, Progress
 
@@ -167,6 +168,22 @@ def exhaust_every_stage(fault: Fault) -> None:
         return whole(self, stage, exhausted)
 
     setattr(Ladder, "run", run)  # noqa: B010  # assigned, it would be an error of types
+
+
+class LateModel(HostedModel):
+    """A hosted model whose clips get their place when a file `gate` is in the fault's folder."""
+
+    def write_clip(self, request: dict[str, Any], output: str) -> Later:
+        folder = Fault.model_validate_json(os.environ[VARIABLE]).folder
+        assert super().write_clip(request, output) is None
+        Path(output).replace(f"{output}.late")
+
+        def finish() -> None:
+            while not (folder / "gate").exists():
+                time.sleep(0.01)
+            Path(f"{output}.late").replace(output)
+
+        return Later(finish)
 
 
 class FaultyModel(HostedModel):

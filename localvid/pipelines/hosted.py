@@ -177,9 +177,11 @@ class _UnfinishedClip:
     def wait(self, on_progress: OnProgress) -> None:
         try:
             self._later.wait(on_progress)
-        except ModelProcessError:
+        except ModelProcessError as error:
             if self._later.is_done():
                 raise  # writing it failed
+            notice = f"{error.message}; trying once more in a new process"
+            on_progress(Progress(step=0, num_steps=0, notice=notice))
             again = self._process.write("write_clip", self._request, self._output, on_progress)
             if again is not None:
                 again.wait(on_progress)
