@@ -41,8 +41,29 @@ def oom_kills() -> int | None:
     return None
 
 
+def take_peak_bytes(pid: int) -> int | None:
+    """The most that a process had resident at a time since this was last asked of it, or since it began.
+
+    It is one process's own: nothing of what it started, and what is shared with others counts in full. None
+    where the system does not tell, or does not begin to count anew: an earlier peak would be taken for one
+    of now. It costs some 50 microseconds.
+    """
+    peak = _kib(_PROC / str(pid) / "status", "VmHWM")
+    try:
+        # As proc(5) says: 5 sets the peak back to what is resident now.
+        (_PROC / str(pid) / "clear_refs").write_text("5")
+    except OSError:
+        return None
+    return peak
+
+
 def _meminfo(name: str) -> int | None:
-    for line in _lines(_PROC / "meminfo"):
+    return _kib(_PROC / "meminfo", name)
+
+
+def _kib(path: Path, name: str) -> int | None:
+    """A line such as "MemTotal: 16 kB", in bytes."""
+    for line in _lines(path):
         field, _, rest = line.partition(":")
         if field == name:
             return int(rest.split()[0]) * 1024

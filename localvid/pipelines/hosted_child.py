@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,15 @@ class HostedModel:
     def write_keyframe(self, request: dict[str, Any], output: str) -> None:
         assert isinstance(self.adapter, KeyframePainter)
         self.adapter._write_keyframe(KeyframeRequest.model_validate(request), Path(output), self._report)
+
+    def take_peak_gpu_bytes(self) -> int | None:
+        """The most that torch reserved on the GPU at a time since this was last asked; None: it used none."""
+        torch = sys.modules.get("torch")  # where the adapter did not import it, nothing is there to be asked
+        if torch is None or not torch.cuda.is_initialized():
+            return None
+        peak: int = torch.cuda.max_memory_reserved()
+        torch.cuda.reset_peak_memory_stats()
+        return peak or None
 
     def _video_model(self) -> VideoModel:
         assert isinstance(self.adapter, VideoModel)
