@@ -41,20 +41,27 @@ def oom_kills() -> int | None:
     return None
 
 
-def take_peak_bytes(pid: int) -> int | None:
-    """The most that a process had resident at a time since this was last asked of it, or since it began.
+def peak_bytes(pid: int) -> int | None:
+    """The most that a process had resident at a time since `reset_peak`, or since it began.
 
-    It is one process's own: nothing of what it started, and what is shared with others counts in full. None
-    where the system does not tell, or does not begin to count anew: an earlier peak would be taken for one
-    of now. It costs some 50 microseconds.
+    It is one process's own: nothing of what it started, and what is shared with others counts in full.
     """
-    peak = _kib(_PROC / str(pid) / "status", "VmHWM")
+    return _kib(_PROC / str(pid) / "status", "VmHWM")
+
+
+def reset_peak(pid: int) -> bool:
+    """Have a process's peak begin anew from what is resident now; False where the system does not do it."""
     try:
-        # As proc(5) says: 5 sets the peak back to what is resident now.
-        (_PROC / str(pid) / "clear_refs").write_text("5")
+        (_PROC / str(pid) / "clear_refs").write_text("5")  # proc(5): 5 is for the peak alone
     except OSError:
-        return None
-    return peak
+        return False
+    return True
+
+
+def take_peak_bytes(pid: int) -> int | None:
+    """The peak, which then begins anew. None where it does not: the next would be told this one again."""
+    peak = peak_bytes(pid)
+    return peak if reset_peak(pid) else None
 
 
 def _meminfo(name: str) -> int | None:

@@ -24,10 +24,11 @@ class MemoryGauge:
 
     def __init__(self, models: ModelSlot) -> None:
         self._models = models
+        self._begun = False
         self.peak = PeakMemory()
 
     def __enter__(self) -> Self:
-        memory.take_peak_bytes(os.getpid())
+        self._begun = memory.reset_peak(os.getpid())
         return self
 
     def __exit__(
@@ -35,7 +36,8 @@ class MemoryGauge:
     ) -> None:
         if error is not None and not isinstance(error, Exception):
             return  # an interrupt does not wait for a number
-        own, model = memory.take_peak_bytes(os.getpid()), self._models.peak_memory()
+        own = memory.peak_bytes(os.getpid()) if self._begun else None
+        model = self._models.peak_memory()
         if own is not None and model.host_bytes is not None:
             self.peak = PeakMemory(own + model.host_bytes, model.gpu_bytes)
         else:
