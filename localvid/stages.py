@@ -97,7 +97,7 @@ class FilmRun:
         earlier stage whose artifacts a clean-up has removed since it was done."""
         if stage is Stage.STORYBOARD:
             self._refuse_early()
-            self._write_storyboard()
+            self._planned(self._write_storyboard())
             return None
         storyboard = self._lease.job.storyboard
         if storyboard is None:
@@ -164,7 +164,7 @@ class FilmRun:
         return plan
 
     def _record(self, plan: FilmPlan) -> None:
-        self._lease.set_plan([(step.key, step.kind.value, step.label) for step in plan.steps()])
+        self._lease.set_plan(plan.step_rows())
 
     # --- stages ----------------------------------------------------------------------------------
 

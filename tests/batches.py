@@ -64,7 +64,6 @@ def retry_later(batch: BatchRows, job: VideoJob) -> datetime:
 
 def at_work(store: Store, batch: BatchRows, job: VideoJob, *, silent: float = 0.0, message: str = "") -> None:
     """This store's process renders shot 2 of the film."""
-    store.temporary(".mp4")  # from its first temporary on, whether this process lives can be told
     store.show_activity(
         Activity(
             owner=store.owner,

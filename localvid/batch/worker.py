@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from localvid.batch.gauge import MemoryGauge
-from localvid.batch.stages import next_stage, stage_again
+from localvid.batch.stages import stage_after, stage_again
 from localvid.batch.terms import MAX_ATTEMPTS, BatchTerms
 from localvid.errors import (
     DiskFullError,
@@ -29,10 +29,10 @@ from localvid.errors import (
     StoppedError,
 )
 from localvid.orchestrator import VideoOrchestrator
-from localvid.schemas import Activity, EntryState, PeakMemory, Progress, Stage, StageTime
+from localvid.schemas import Activity, EntryState, PeakMemory, Progress, Stage, StageTime, VideoJob
 from localvid.slot import ModelSlot
 from localvid.stages import FilmRun
-from localvid.store import BatchRows, Due, JobLease
+from localvid.store import BatchRows, Due, JobLease, Next
 
 logger = logging.getLogger(__name__)
 
@@ -201,11 +201,7 @@ class Worker:
         try:
             with watch.measuring():
                 result = run.advance(due.entry.stage)
-            following = None
-            if isinstance(result, Stage):
-                following = stage_again(self._orchestrator, lease.job, result)
-            elif result is None:
-                following = next_stage(self._orchestrator, lease.job, due.entry.stage)
+            following = None if isinstance(result, Path) else self._following(lease.job, due, result)
 
             def record(connection: Connection) -> None:
                 if (time_taken := watch.time_taken()) is not None:
@@ -236,6 +232,13 @@ class Worker:
                 f"{type(error).__name__}: {error}", hint="report it with what `localvid doctor` prints"
             )
             self._fail(due, lease, watch, defect, retryable=False)
+
+    def _following(self, job: VideoJob, due: Due, again: Stage | None) -> Next:
+        assert job.storyboard is not None  # written in the first stage
+        plan = self._orchestrator.plan(job.storyboard, job.options, prompt=job.prompt)
+        if again is not None:
+            return stage_again(again, job.options, plan)
+        return stage_after(due.entry.stage, job.options, plan)
 
     def _fail(
         self, due: Due, lease: JobLease, watch: _Watch, error: LocalvidError, *, retryable: bool

@@ -158,10 +158,3 @@ stage_times = Table(
     Column("seconds", Float, nullable=False),
     Index("stage_times_by_model", "stage", "model", "id"),
 )
-
-activities = Table(
-    "activities",  # what each process does at the moment
-    METADATA,
-    Column("owner", Text, primary_key=True),
-    Column("activity", Text, nullable=False),  # Activity as JSON
-)

@@ -33,7 +33,9 @@ from localvid.schemas import (
     NewJob,
     OnProgress,
     PeakMemory,
+    Shot,
     Stage,
+    Storyboard,
     VideoJob,
     VideoRequest,
 )
@@ -277,6 +279,66 @@ def test_films_that_do_not_fit_leave_their_place_to_those_that_do(workspace: Pat
         assert [one.entry.number for one in due] == [2, 4]
         assert [one.entry.number for one in batch.due(stages, in_flight=1)] == [1, 4]
         assert (batch.num_waiting(), batch.num_waiting(most_units={"svd": 10.0})) == (4, 3)
+
+
+# --- steps that films share --------------------------------------------------------------------------
+
+
+def test_films_whose_steps_another_makes_now_are_not_due(workspace: Path) -> None:
+    clips = Next(Stage.CLIPS, "local:animatic", 1.0)
+    board = Storyboard(shots=(Shot(description="a fox", seed=1),))
+    job = NewJob(prompt="", options=OPTIONS, seed=1, storyboard=board)
+    shared, own = ("a" * 64, "clip", "clip 1"), ("b" * 64, "clip", "clip 1")
+    entries = [NewEntry(job, line, (key,)) for line, key in enumerate([shared, shared, own], start=1)]
+    with Store(workspace) as store, Store(workspace) as other:
+        batch = store.create_batch("x", entries, [clips] * 3)
+        first, second, _third = batch.due([Stage.CLIPS])
+        with other.lease(first.entry.job_id) as lease:
+            assert [due.entry.number for due in batch.due([Stage.CLIPS])] == [3]
+            with store._database.read() as connection:
+                assert not batch.is_due(connection, second)
+            partial = other.temporary(".mp4")
+            partial.write_bytes(b"the clip")
+            lease.publish(shared[0], "clip", partial)
+            assert [due.entry.number for due in batch.due([Stage.CLIPS])] == [2, 3]  # it is found there
+        assert [due.entry.number for due in batch.due([Stage.CLIPS])] == [1, 2, 3]
+
+
+def test_films_of_the_same_words_are_not_written_at_once(workspace: Path) -> None:
+    with Store(workspace) as store, Store(workspace) as other:
+        batch, (job, *_rest) = new_batch(store, ["a fox", "a fox", "a whale"])
+        with other.lease(job.id):
+            assert [due.entry.number for due in batch.due([Stage.STORYBOARD])] == [3]
+        assert [due.entry.number for due in batch.due([Stage.STORYBOARD])] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "film", [{"prompt": "a fox"}, {"storyboard": Storyboard(shots=(Shot(description="a fox"),))}], ids=list
+)
+def test_two_workers_make_no_step_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, film: dict[str, Any]
+) -> None:
+    settings = Settings(workspace=tmp_path / "workspace", min_free_gib=0, device="cpu")
+    rows = [BatchRow(line=n, number=n, options=OPTIONS, seed=1, **film) for n in range(1, 5)]
+    drawn: list[Path] = []
+    write_clip = Animatic._write_clip
+
+    def count(model: Animatic, request: VideoRequest, output: Path, on_progress: OnProgress) -> Any:
+        drawn.append(output)
+        return write_clip(model, request, output, on_progress)
+
+    monkeypatch.setattr(Animatic, "_write_clip", count)
+    with VideoOrchestrator(settings) as one, VideoOrchestrator(settings) as other:
+        batch = begin_batch(one, rows, source="x")
+        workers = [Worker(each, batch, BatchTerms()) for each in (one, other)]
+        threads = [threading.Thread(target=worker.run) for worker in workers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert [entry.state for entry in batch.entries()] == ["done"] * 4
+        assert len({one.store.get_job(entry.job_id).output_video_path for entry in batch.entries()}) == 4
+    assert len(drawn) == 1
 
 
 # --- worker processes --------------------------------------------------------------------------------
