@@ -10,11 +10,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+from localvid.batch.gauge import MemoryGauge
 from localvid.batch.stages import stage_after, stage_again
 from localvid.batch.terms import MAX_ATTEMPTS, BatchTerms
 from localvid.errors import (
@@ -27,7 +29,7 @@ from localvid.errors import (
     StoppedError,
 )
 from localvid.orchestrator import VideoOrchestrator
-from localvid.schemas import Activity, EntryState, Progress, Stage, StageTime, VideoJob
+from localvid.schemas import Activity, EntryState, PeakMemory, Progress, Stage, StageTime, VideoJob
 from localvid.slot import ModelSlot
 from localvid.stages import FilmRun
 from localvid.store import BatchRows, Due, JobLease, Next
@@ -181,7 +183,7 @@ class Worker:
     # --- one stage of one film --------------------------------------------------------------------
 
     def _work(self, due: Due, lease: JobLease, models: ModelSlot) -> None:
-        watch = _Watch(due, lease, self)
+        watch = _Watch(due, lease, self, models)
         run = self._orchestrator.run_of(
             lease,
             models=models,
@@ -197,13 +199,16 @@ class Worker:
     def _advance(self, run: FilmRun, due: Due, lease: JobLease, watch: _Watch) -> None:
         """Do the stage, and record what became of it. Raises JobBusyError once the lease is lost."""
         try:
-            result = run.advance(due.entry.stage)
+            with watch.measuring():
+                result = run.advance(due.entry.stage)
             following = None if isinstance(result, Path) else self._following(lease.job, due, result)
 
             def record(connection: Connection) -> None:
                 if (time_taken := watch.time_taken()) is not None:
                     self._batch.add_time(connection, time_taken)
-                self._batch.advance(connection, lease.job.id, following, seconds=watch.seconds)
+                self._batch.advance(
+                    connection, lease.job.id, following, seconds=watch.seconds, peak=watch.peak
+                )
 
             if isinstance(result, Path):
                 lease.finish(result, record=record)
@@ -254,6 +259,7 @@ class Worker:
                     hint=error.hint,
                     attempts=attempts,
                     seconds=watch.seconds,
+                    peak=watch.peak,
                     connection=connection,
                 )
             )
@@ -278,6 +284,7 @@ class Worker:
             hint=error.hint,
             attempts=attempts,
             seconds=watch.seconds,
+            peak=watch.peak,
             connection=connection,
         )
 
@@ -330,19 +337,28 @@ class Worker:
 
 
 class _Watch:
-    """Listens to one stage of one film: how long it takes, and whether it made anything."""
+    """Listens to one stage of one film: how long it takes, what memory, and whether it made anything."""
 
-    def __init__(self, due: Due, lease: JobLease, worker: Worker) -> None:
+    def __init__(self, due: Due, lease: JobLease, worker: Worker, models: ModelSlot) -> None:
         self._due = due
         self._job_id = lease.job.id
         self._worker = worker
         self._started = time.monotonic()
+        self._gauge = MemoryGauge(models)
         self._said = 0.0
         self._made = self._reused = False
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._started
+
+    @property
+    def peak(self) -> PeakMemory:
+        return self._gauge.peak
+
+    def measuring(self) -> AbstractContextManager[object]:
+        """While the stage runs. Joining is not measured: it runs beside what is."""
+        return nullcontext() if self._due.entry.stage is Stage.JOIN else self._gauge
 
     def listen(self, progress: Progress) -> None:
         if progress.num_steps and progress.step >= progress.num_steps:

@@ -20,11 +20,13 @@ from localvid.errors import CapabilityError, GenerationFailedError
 from localvid.files import writing
 from localvid.planning import check_request
 from localvid.schemas import (
+    IN_THIS_PROCESS,
     IntRange,
     KeyframeRequest,
     ModelCapabilities,
     ModelInfo,
     OnProgress,
+    PeakMemory,
     Progress,
     VideoGenerationResult,
     VideoInfo,
@@ -56,6 +58,13 @@ class _Model:
 
     def spare_host_memory(self) -> None:
         """Keep less in host memory from now on, if it can: an earlier process was killed for lack of it."""
+
+    def peak_memory(self) -> PeakMemory:
+        """The most memory that its process held at a time since this was last asked; raises nothing.
+
+        A model in this very process holds what the process does, and says IN_THIS_PROCESS.
+        """
+        return IN_THIS_PROCESS
 
     def close(self) -> None:
         """Free everything that `load` took, device memory included; idempotent."""

@@ -11,6 +11,7 @@ keeps less there.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,10 +27,13 @@ from localvid.schemas import (
     KeyframeRequest,
     ModelInfo,
     OnProgress,
+    PeakMemory,
     Progress,
     VideoRequest,
     ignore_progress,
 )
+
+_logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -104,6 +108,22 @@ class ModelProcess:
         arguments = {"request": request.model_dump(mode="json")}
         self._host.call("check_fits", arguments, on_progress=on_progress, timeout_seconds=_CHECK_SECONDS)
 
+    def peak_memory(self) -> PeakMemory:
+        """The most that the process held at a time since this was last asked; raises nothing.
+
+        Of one that is gone nothing can be told, and none is started for it.
+        """
+        pid = self._host.pid
+        if pid is None:
+            return PeakMemory()
+        host_bytes = memory.take_peak_bytes(pid)
+        try:
+            gpu_bytes = self._host.call("take_peak_gpu_bytes", {}, timeout_seconds=_SILENCE_SECONDS)
+        except LocalvidError as error:  # what it was used for is done: a number less costs no film
+            _logger.info("its memory on the GPU is not known: %s", error)
+            gpu_bytes = None
+        return PeakMemory(host_bytes=host_bytes, gpu_bytes=gpu_bytes)
+
     def close(self) -> None:
         """End the process, which returns its memory; idempotent."""
         self._host.close()
@@ -149,6 +169,9 @@ class HostedVideoModel(VideoModel):
 
     def load(self, on_progress: OnProgress = ignore_progress) -> None:
         self.process.load(on_progress)
+
+    def peak_memory(self) -> PeakMemory:
+        return self.process.peak_memory()
 
     def close(self) -> None:
         self.process.close()
@@ -200,6 +223,9 @@ class HostedPainter(KeyframePainter):
 
     def load(self, on_progress: OnProgress = ignore_progress) -> None:
         self.process.load(on_progress)
+
+    def peak_memory(self) -> PeakMemory:
+        return self.process.peak_memory()
 
     def close(self) -> None:
         self.process.close()

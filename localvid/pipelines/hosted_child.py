@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -69,6 +70,15 @@ class HostedModel:
         path = Path(output)
         with _disk_faults(path):
             self.adapter._write_keyframe(KeyframeRequest.model_validate(request), path, self._report)
+
+    def take_peak_gpu_bytes(self) -> int | None:
+        """The most that torch reserved on the GPU at a time since this was last asked; None: it used none."""
+        torch = sys.modules.get("torch")  # where the adapter did not import it, nothing is there to be asked
+        if torch is None or not torch.cuda.is_initialized():
+            return None
+        peak: int = torch.cuda.max_memory_reserved()
+        torch.cuda.reset_peak_memory_stats()
+        return peak or None
 
     def _video_model(self) -> VideoModel:
         assert isinstance(self.adapter, VideoModel)

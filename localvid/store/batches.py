@@ -18,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Row,
     and_,
+    case,
     exists,
     false,
     func,
@@ -30,7 +31,7 @@ from sqlalchemy import (
 )
 
 from localvid.errors import JobNotFoundError
-from localvid.schemas import BatchEntry, BatchSummary, EntryState, NewJob, Stage, StageTime
+from localvid.schemas import BatchEntry, BatchSummary, EntryState, NewJob, PeakMemory, Stage, StageTime
 from localvid.store.database import Database
 from localvid.store.jobs import add as add_job
 from localvid.store.jobs import new_id, set_plan
@@ -39,6 +40,7 @@ from localvid.store.tables import batch_jobs, batches, job_steps, jobs, stage_ti
 STAGES = tuple(Stage)
 _RECENT = 20
 """As many of a model's latest times make an estimate: the machine may do other work by now."""
+_UNKNOWN = PeakMemory()
 
 
 class NewEntry(NamedTuple):
@@ -149,7 +151,15 @@ class BatchRows:
 
     # --- what became of a film -------------------------------------------------------------------
 
-    def advance(self, connection: Connection, job_id: str, following: Next | None, *, seconds: float) -> None:
+    def advance(
+        self,
+        connection: Connection,
+        job_id: str,
+        following: Next | None,
+        *,
+        seconds: float,
+        peak: PeakMemory = _UNKNOWN,
+    ) -> None:
         """A stage is done; `following` comes next, None: the film is done. In the lease's transaction."""
         values: dict[str, object] = {"attempts": 0, "not_before": None, "error": "", "hint": ""}
         if following is None:
@@ -160,7 +170,7 @@ class BatchRows:
                 "model": following.model_id,
                 "units": following.units,
             }
-        self._set(connection, job_id, values, seconds=seconds)
+        self._set(connection, job_id, values, seconds=seconds, peak=peak)
 
     def set_aside(
         self,
@@ -171,12 +181,13 @@ class BatchRows:
         hint: str,
         attempts: int,
         seconds: float = 0.0,
+        peak: PeakMemory = _UNKNOWN,
         connection: Connection | None = None,
     ) -> None:
         """No further attempt is made. `connection`: of the lease's transaction."""
         values: dict[str, object] = {"state": state, "error": error, "hint": hint, "attempts": attempts}
         with self._transaction(connection) as transaction:
-            self._set(transaction, job_id, values, seconds=seconds)
+            self._set(transaction, job_id, values, seconds=seconds, peak=peak)
 
     def put_off(
         self,
@@ -187,12 +198,13 @@ class BatchRows:
         hint: str,
         attempts: int,
         seconds: float = 0.0,
+        peak: PeakMemory = _UNKNOWN,
         connection: Connection | None = None,
     ) -> None:
         """Another attempt is made, not before then. `connection`: of the lease's transaction."""
         values: dict[str, object] = {"not_before": until, "error": error, "hint": hint, "attempts": attempts}
         with self._transaction(connection) as transaction:
-            self._set(transaction, job_id, values, seconds=seconds)
+            self._set(transaction, job_id, values, seconds=seconds, peak=peak)
 
     def take_up(self) -> int:
         """What was set aside is tried again, from the stage that failed; how many films."""
@@ -210,7 +222,20 @@ class BatchRows:
     def _transaction(self, connection: Connection | None) -> AbstractContextManager[Connection]:
         return self._database.write() if connection is None else nullcontext(connection)
 
-    def _set(self, connection: Connection, job_id: str, values: dict[str, object], *, seconds: float) -> None:
+    def _set(
+        self,
+        connection: Connection,
+        job_id: str,
+        values: dict[str, object],
+        *,
+        seconds: float,
+        peak: PeakMemory,
+    ) -> None:
+        """Change the film's row; its seconds add up, and of its peaks of memory the highest stays."""
+        for name, taken in peak._asdict().items():
+            if taken is not None:
+                before = batch_jobs.c[name]
+                values[name] = case((before > taken, before), else_=taken)
         connection.execute(
             update(batch_jobs)
             .where(batch_jobs.c.batch_id == self.id, batch_jobs.c.job_id == job_id)
@@ -475,5 +500,7 @@ def _entry(row: Row[Any]) -> BatchEntry:
         error=row.error,
         hint=row.hint,
         seconds=row.seconds,
+        host_bytes=row.host_bytes,
+        gpu_bytes=row.gpu_bytes,
         not_before=row.not_before,
     )

@@ -184,6 +184,12 @@ def _m006_activities(connection: Connection) -> None:
     connection.exec_driver_sql("DROP TABLE activities")
 
 
+def _m007_memory(connection: Connection) -> None:
+    """Of films that were made before, nothing is known."""
+    for column in ("host_bytes", "gpu_bytes"):
+        connection.exec_driver_sql(f"ALTER TABLE batch_jobs ADD COLUMN {column} BIGINT")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m001_jobs_steps_artifacts,
     _m002_notices,
@@ -191,4 +197,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m004_artifact_use,
     _m005_batches,
     _m006_activities,
+    _m007_memory,
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from faulty_child import VARIABLE, Fault
+from faulty_child import SWELLING, VARIABLE, Fault
 from processes import is_dead
 
 from localvid import registry
@@ -30,7 +30,7 @@ from localvid.errors import (
 from localvid.files import digest
 from localvid.pipelines import hosted
 from localvid.pipelines.hosted import HostedPainter, HostedVideoModel
-from localvid.schemas import KeyframeRequest, ModelInfo, ModelKind, Progress, VideoRequest
+from localvid.schemas import KeyframeRequest, ModelInfo, ModelKind, PeakMemory, Progress, VideoRequest
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -352,6 +352,32 @@ def test_a_hosted_painter_paints(settings: Settings, tmp_path: Path) -> None:
     assert digest(tmp_path / "hosted.png") == digest(tmp_path / "here.png")
     assert pid is not None
     assert is_gone(pid)
+
+
+def test_what_its_process_took_is_told_once(
+    break_it: Callable[..., HostedVideoModel], clip_request: VideoRequest
+) -> None:
+    model = break_it("swell")
+    model.generate(clip_request)
+    high, low = model.peak_memory(), model.peak_memory()
+    assert (high.gpu_bytes, low.gpu_bytes) == (3 * 2**30, 2**30)
+    if high.host_bytes is None or low.host_bytes is None:
+        pytest.skip("this system does not tell a process's peak, or lets nobody begin it anew")
+    assert high.host_bytes - low.host_bytes == pytest.approx(SWELLING, rel=0.1)
+
+
+def test_without_torch_no_gpu_is_told_of_and_none_of_a_process_that_is_gone(model: HostedVideoModel) -> None:
+    assert model.peak_memory() == PeakMemory()
+    assert model.process.pid is None  # none was started to be asked
+    model.load()
+    assert model.peak_memory().gpu_bytes is None
+    pid = model.process.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert is_dead(pid)
+    assert model.peak_memory().gpu_bytes is None
+    model.load()
+    assert model.process.pid not in (None, pid)
 
 
 def test_tokens_and_keys_stay_here(info: ModelInfo, settings: Settings) -> None:
