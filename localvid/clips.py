@@ -1,16 +1,85 @@
-"""One clip from an open model to the store: made, looked at, and published with what the next shot needs."""
+"""One clip from an open model to the store: begun, looked at, and published with what the next shot needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from localvid.errors import GenerationFailedError
 from localvid.media.check import check_clip
-from localvid.pipelines.base import VideoModel
+from localvid.pipelines.base import BegunClip, VideoModel
 from localvid.planning import ShotPlan, Step
-from localvid.schemas import OnProgress, VideoRequest
+from localvid.schemas import OnProgress, VideoRequest, ignore_progress
+from localvid.steps import new_file
 from localvid.store import JobLease, Store
+
+
+class Published(NamedTuple):
+    """What became of a clip."""
+
+    handed_over: Step | None
+    """The next shot's keyframe, if the clip gave it."""
+    notice: str
+    """What the user should know of it; may be empty."""
+
+
+class ClipInHand:
+    """A clip of which all frames are made; ended by `publish` or `close`."""
+
+    def __init__(
+        self, begun: BegunClip, request: VideoRequest, shots: Sequence[ShotPlan], index: int
+    ) -> None:
+        self.shot = shots[index]
+        self._begun = begun
+        self._request = request
+        self._following = shots[index + 1] if index + 1 < len(shots) else None
+
+    def is_written(self) -> bool:
+        """Whether `publish` would not wait for the encoder; cheap, and maybe late."""
+        return self._begun.is_written()
+
+    def wait(self, on_progress: OnProgress) -> None:
+        """Return when it is written. Raises what writing it raises, and whatever `on_progress` raises."""
+        self._begun.wait(on_progress)
+
+    def publish(self, lease: JobLease) -> Published:
+        """Look at it and publish it, and before it what the next shot goes on from: where the clip is found,
+        that is there too. After `wait` also from another thread.
+
+        Raises GenerationFailedError for a clip that shows nothing, and as `VideoModel.generate` and
+        `JobLease.publish` do.
+        """
+        self._begun.result()
+        notice = _look_at(self._request.output, self.shot, lease.job.id)
+        handed_over = None
+        if self._request.hand_over is not None and self._following is not None:
+            handed_over = self._following.keyframe
+        if handed_over is not None and self._request.hand_over is not None:
+            lease.publish(handed_over.key, handed_over.kind.value, self._request.hand_over.output)
+        lease.publish(self.shot.clip.key, self.shot.clip.kind.value, self._request.output)
+        return Published(handed_over, notice)
+
+    def close(self) -> None:
+        """Give up what is not written; idempotent."""
+        self._begun.close()
+
+
+def begin_clip(
+    model: VideoModel,
+    shots: Sequence[ShotPlan],
+    index: int,
+    request: VideoRequest,
+    *,
+    store: Store,
+    on_progress: OnProgress,
+) -> ClipInHand:
+    """Have the model make the frames. Raises as `VideoModel.begin` does, and DiskFullError."""
+    request = request.model_copy(update={"output": new_file(store, ".mp4")})
+    if request.hand_over is not None:
+        picture = request.hand_over.model_copy(update={"output": new_file(store, ".png")})
+        request = request.model_copy(update={"hand_over": picture})
+    return ClipInHand(model.begin(request, on_progress), request, shots, index)
 
 
 def make_clip(
@@ -21,24 +90,15 @@ def make_clip(
     *,
     store: Store,
     lease: JobLease,
-    on_progress: OnProgress,
-    on_notice: Callable[[str], None],
-) -> Step | None:
-    """Make the clip, and publish before it what the next shot goes on from: where the clip is found, that is
-    there too. Returns the keyframe that was handed over, if one was."""
-    partial = new_file(store, ".mp4")
-    request = request.model_copy(update={"output": partial})
-    if request.hand_over is not None:
-        picture = request.hand_over.model_copy(update={"output": new_file(store, ".png")})
-        request = request.model_copy(update={"hand_over": picture})
-    model.generate(request, on_progress)
-    _look_at(partial, shots[index], lease.job.id, on_notice)
-    handed_over = None
-    if request.hand_over is not None and (keyframe := shots[index + 1].keyframe) is not None:
-        lease.publish(keyframe.key, keyframe.kind.value, request.hand_over.output)
-        handed_over = keyframe
-    lease.publish(shots[index].clip.key, shots[index].clip.kind.value, partial)
-    return handed_over
+    on_progress: OnProgress = ignore_progress,
+) -> Published:
+    """The clip from its frames to the store. Raises as `begin_clip` and `ClipInHand.publish` do."""
+    hand = begin_clip(model, shots, index, request, store=store, on_progress=on_progress)
+    try:
+        hand.wait(on_progress)
+        return hand.publish(lease)
+    finally:
+        hand.close()
 
 
 def is_due(store: Store, shots: Sequence[ShotPlan], index: int) -> bool:
@@ -51,35 +111,17 @@ def is_due(store: Store, shots: Sequence[ShotPlan], index: int) -> bool:
     return keyframe is not None and store.find(keyframe.key) is None and is_due(store, shots, index + 1)
 
 
-def artifact(store: Store, step: Step, job_id: str) -> Path:
-    """The step's file. Raises GenerationFailedError if it is gone."""
-    path = store.find(step.key)
-    if path is None:
-        raise GenerationFailedError(
-            f"the artifact of «{step.label}» is gone", hint=f"localvid resume {job_id}"
-        )
-    return path
-
-
-def new_file(store: Store, suffix: str) -> Path:
-    """A temporary name, where the disk has room. Raises DiskFullError."""
-    store.check_space()
-    return store.temporary(suffix)
-
-
-def _look_at(clip: Path, shot: ShotPlan, job_id: str, on_notice: Callable[[str], None]) -> None:
-    """A valid mp4 is not success: a clip that shows nothing fails, a frozen one is reported."""
+def _look_at(clip: Path, shot: ShotPlan, job_id: str) -> str:
+    """A valid mp4 is not success: a clip that shows nothing fails, a frozen one has a notice."""
     drawn = shot.clip_request.sampling is None
     finding = check_clip(clip, key_frames_only=drawn)
     if finding is None:
-        return
+        return ""
     if drawn:
         still = shot.shot.energy == 0 and shot.shot.camera == "static"
-        if not (finding.kind == "frozen" and still):
-            on_notice(f"shot {shot.index + 1}: {finding.detail}")
-        return
+        return "" if finding.kind == "frozen" and still else f"shot {shot.index + 1}: {finding.detail}"
     if finding.kind == "frozen":
-        return  # the model has looked closer, at frames that were not yet encoded, and has said so
+        return ""  # the model has looked closer, at frames that were not yet encoded, and has said so
     raise GenerationFailedError(
         f"shot {shot.index + 1} shows nothing: {finding.detail}",
         hint=f"try another seed: localvid redo {job_id} --shot {shot.index + 1}",

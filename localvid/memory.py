@@ -41,8 +41,36 @@ def oom_kills() -> int | None:
     return None
 
 
+def peak_bytes(pid: int) -> int | None:
+    """The most that a process had resident at a time since `reset_peak`, or since it began.
+
+    It is one process's own: nothing of what it started, and what is shared with others counts in full.
+    """
+    return _kib(_PROC / str(pid) / "status", "VmHWM")
+
+
+def reset_peak(pid: int) -> bool:
+    """Have a process's peak begin anew from what is resident now; False where the system does not do it."""
+    try:
+        (_PROC / str(pid) / "clear_refs").write_text("5")  # proc(5): 5 is for the peak alone
+    except OSError:
+        return False
+    return True
+
+
+def take_peak_bytes(pid: int) -> int | None:
+    """The peak, which then begins anew. None where it does not: the next would be told this one again."""
+    peak = peak_bytes(pid)
+    return peak if reset_peak(pid) else None
+
+
 def _meminfo(name: str) -> int | None:
-    for line in _lines(_PROC / "meminfo"):
+    return _kib(_PROC / "meminfo", name)
+
+
+def _kib(path: Path, name: str) -> int | None:
+    """A line such as "MemTotal: 16 kB", in bytes."""
+    for line in _lines(path):
         field, _, rest = line.partition(":")
         if field == name:
             return int(rest.split()[0]) * 1024

@@ -12,12 +12,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 from localvid import registry
-from localvid.clips import artifact, is_due, make_clip
+from localvid.clips import is_due, make_clip
 from localvid.config import Settings
 from localvid.errors import LocalvidError
 from localvid.planning import FilmPlan, ShotPlan, Step, StepKind
 from localvid.reporting import FilmProgress
 from localvid.schemas import ModelInfo, ModelKind, OnProgress, Progress, Stage, usd
+from localvid.steps import artifact
 from localvid.store import JobLease, Limits, MadeMeanwhileError, Store
 
 _LISTEN_SECONDS = 0.1
@@ -117,7 +118,7 @@ class Sending:
         if not is_due(self._store, plan.shots, index):  # it was when it came into the queue
             raise MadeMeanwhileError("another job has made this clip meanwhile")
         with registry.open_remote_model(self._model(plan, index), self._settings, calls) as model:
-            make_clip(
+            published = make_clip(
                 model,
                 plan.shots,
                 index,
@@ -125,8 +126,9 @@ class Sending:
                 store=self._store,
                 lease=self._lease,
                 on_progress=on_progress,
-                on_notice=self._on_notice,
             )
+        if published.notice:
+            self._on_notice(published.notice)
 
     def _reuse(self, plan: FilmPlan, index: int) -> None:
         clip = plan.shots[index].clip

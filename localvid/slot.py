@@ -15,7 +15,7 @@ from localvid import registry
 from localvid.config import Settings
 from localvid.llm.base import StoryboardWriter
 from localvid.pipelines.base import KeyframePainter, VideoModel
-from localvid.schemas import ModelInfo, OnProgress, VideoRequest
+from localvid.schemas import IN_THIS_PROCESS, ModelInfo, OnProgress, PeakMemory, VideoRequest
 
 Model = TypeVar("Model", bound=AbstractContextManager[Any])
 
@@ -30,6 +30,7 @@ class ModelSlot:
         self._settings = settings
         self._model_id = ""
         self._model: AbstractContextManager[Any] | None = None
+        self._used = False
         self._fitting: set[tuple[object, ...]] = set()
         self.loads = 0
         """How many models were opened so far."""
@@ -58,6 +59,19 @@ class ModelSlot:
             registry.check_fits(info, self._settings, request, on_progress)
             self._fitting.add(takes)
 
+    def peak_memory(self) -> PeakMemory:
+        """The most memory that the open model's process held at a time since this was last asked.
+
+        Where nothing is open, or nobody used it since, this is IN_THIS_PROCESS: no process but the caller's
+        worked. Raises nothing.
+        """
+        used, self._used = self._used, False
+        if not used or self._model is None:
+            return IN_THIS_PROCESS
+        opened: StoryboardWriter | KeyframePainter | VideoModel
+        opened = self._model  # type: ignore[assignment]  # `_opened` opens nothing else
+        return opened.peak_memory()
+
     def close(self) -> None:
         """Close what is open; idempotent."""
         model, self._model, self._model_id = self._model, None, ""
@@ -70,5 +84,6 @@ class ModelSlot:
             model = open_it(info, self._settings)
             self._model, self._model_id = model.__enter__(), info.manifest.id
             self.loads += 1
+        self._used = True
         opened: Model = self._model  # type: ignore[assignment]  # of the kind that its id names
         return opened

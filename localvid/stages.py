@@ -7,36 +7,26 @@ Every report of progress is also the place where a stop takes hold.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from localvid import intake, registry
-from localvid.clips import artifact, is_due, make_clip, new_file
+from localvid.clip_stage import ClipStage
 from localvid.config import Settings
 from localvid.delivery import deliver
-from localvid.errors import (
-    CapabilityError,
-    DeviceFailedError,
-    GenerationFailedError,
-    LocalvidError,
-    ModelProcessError,
-    NotAvailableError,
-    OutOfMemoryError,
-)
+from localvid.errors import GenerationFailedError
 from localvid.files import writing
 from localvid.media.images import fit_image
 from localvid.media.join import join_clips
 from localvid.media.metadata import RECORD
-from localvid.pipelines.base import VideoModel
-from localvid.planning import FilmPlan, ShotPlan, Step, StepKind, assign_seeds, storyboard_step
+from localvid.planning import FilmPlan, assign_seeds, storyboard_step
 from localvid.reporting import FilmProgress
-from localvid.schemas import ModelKind, OnProgress, Shot, Stage, Storyboard, VideoRequest
-from localvid.sending import Sending, chains
+from localvid.schemas import ModelKind, OnProgress, Shot, Stage, Storyboard
+from localvid.sending import Sending
 from localvid.slot import ModelSlot
+from localvid.steps import FilmSteps, new_file
 from localvid.store import JobLease, Store
 
-_NOT_HERE = (CapabilityError, NotAvailableError, OutOfMemoryError, DeviceFailedError, ModelProcessError)
-"""What says that this machine cannot make a shot: a fallback may."""
 UNWRITTEN = Shot(description="unwritten")
 ANY_STORYBOARD = Storyboard(shots=(UNWRITTEN,))
 """Planned in place of one that is not written yet, so that options which fit no storyboard fail at once."""
@@ -70,9 +60,8 @@ class FilmRun:
         self._make_plan = make_plan
         self._on_notice = on_notice
         self._bar = FilmProgress(lease, on_progress, on_notice, stopped)
+        self._steps = FilmSteps(store, lease, self._bar)
         self._sending = Sending(settings, store, lease, self._bar, on_notice=on_notice)
-        self._handed_over: set[str] = set()
-        """Keys of the keyframes that clips of this run gave."""
 
     def film(self) -> Path:
         """Run what is missing, stage by stage, and put the film where the user wants it."""
@@ -86,7 +75,7 @@ class FilmRun:
         if self._store.find(plan.film.key) is None:
             self._paint_keyframes(plan)
             self._models.close()
-            plan = self._make_clips(storyboard, plan)
+            plan = self._clips().make(storyboard, plan)
             self._models.close()
         else:
             self._bar.only(plan.film)
@@ -97,7 +86,7 @@ class FilmRun:
         earlier stage whose artifacts a clean-up has removed since it was done."""
         if stage is Stage.STORYBOARD:
             self._refuse_early()
-            self._write_storyboard()
+            self._planned(self._write_storyboard())
             return None
         storyboard = self._lease.job.storyboard
         if storyboard is None:
@@ -117,7 +106,7 @@ class FilmRun:
             if stage is Stage.KEYFRAMES:
                 self._paint_keyframes(plan)
             else:
-                self._make_clips(storyboard, plan)
+                self._clips().make(storyboard, plan)
         return None
 
     def _undone(self, plan: FilmPlan, stage: Stage) -> Stage | None:
@@ -164,7 +153,19 @@ class FilmRun:
         return plan
 
     def _record(self, plan: FilmPlan) -> None:
-        self._lease.set_plan([(step.key, step.kind.value, step.label) for step in plan.steps()])
+        self._lease.set_plan(plan.step_rows())
+
+    def _clips(self) -> ClipStage:
+        return ClipStage(
+            self._settings,
+            self._store,
+            self._lease,
+            models=self._models,
+            make_plan=self._make_plan,
+            bar=self._bar,
+            sending=self._sending,
+            on_notice=self._on_notice,
+        )
 
     # --- stages ----------------------------------------------------------------------------------
 
@@ -206,10 +207,10 @@ class FilmRun:
             if shot.keyframe is None or shot.keyframe_request is None:
                 continue
             self._bar.enter(Stage.KEYFRAMES, shot.keyframe, shot=shot, num_shots=len(plan.shots))
-            if self._reused(shot.keyframe):
+            if self._steps.reuse(shot.keyframe):
                 continue
             request = shot.keyframe_request
-            partial = self._new_file(".png")
+            partial = new_file(self._store, ".png")
             if request.reference_image is not None:
                 with writing(partial) as file:
                     fit_image(request.reference_image, file, width=request.width, height=request.height)
@@ -217,114 +218,21 @@ class FilmRun:
                 info = registry.get_model(request.model_id, self._settings, ModelKind.KEYFRAME)
                 painter = self._models.painter(info)
                 painter.paint(request.model_copy(update={"output": partial}), self._bar.report)
-            self._publish(shot.keyframe, partial)
-
-    def _make_clips(self, storyboard: Storyboard, plan: FilmPlan) -> FilmPlan:
-        """All clips; the plan that is returned says which of them the fallback made."""
-        if registry.get_model(
-            self._lease.job.options.model, self._settings, ModelKind.VIDEO
-        ).manifest.is_remote:
-            self._sending.send(plan, chains(plan.shots))
-            return plan
-        waiting: list[list[int]] = []
-        for index in range(len(plan.shots)):
-            if index not in plan.sent:
-                try:
-                    self._make_clip(plan.shots, index)
-                    continue
-                except _NOT_HERE as error:
-                    plan = self._sent_instead(storyboard, plan, index, error)
-            if plan.shots[index].clip_request.hand_over is not None:
-                self._sending.send(plan, [[index]])  # the next shot waits for it
-            else:
-                waiting.append([index])
-        self._sending.send(plan, waiting)
-        return plan
-
-    def _sent_instead(
-        self, storyboard: Storyboard, plan: FilmPlan, index: int, error: LocalvidError
-    ) -> FilmPlan:
-        """The plan in which the fallback makes this shot; raises the error where there is none."""
-        if self._lease.job.options.fallback is None:
-            raise error
-        plan = self._make_plan(storyboard, plan.sent | {index})
-        self._bar.keep_notice(
-            f"shot {index + 1}: {plan.shots[index].clip_request.model_id} makes it, because {error.message}"
-        )
-        self._record(plan)
-        return plan
-
-    def _make_clip(self, shots: Sequence[ShotPlan], index: int) -> None:
-        """The shot's latents and clip, whichever are missing, with the keyframe that it hands over."""
-        shot = shots[index]
-        if shot.keyframe is not None and shot.keyframe.kind is StepKind.LAST_FRAME:
-            self._enter(shot.keyframe, shots, index)
-            if shot.keyframe.key in self._handed_over:
-                self._bar.done()
-            else:
-                self._reused(shot.keyframe)
-        if not is_due(self._store, shots, index):
-            for step in (shot.latents, shot.clip):
-                if step is not None:
-                    self._enter(step, shots, index)
-                    self._reused(step)
-            return
-        request = shot.clip_request
-        if shot.keyframe is not None:
-            request = request.model_copy(update={"first_frame": self._artifact(shot.keyframe)})
-        if shot.latents is not None:
-            self._enter(shot.latents, shots, index)
-            self._sample(shot.latents, request)
-            request = request.model_copy(update={"latents": self._artifact(shot.latents)})
-        self._enter(shot.clip, shots, index)
-        self._generate(shots, index, request)
-
-    def _sample(self, latents: Step, request: VideoRequest) -> None:
-        if not self._reused(latents):
-            partial = self._new_file(".safetensors")
-            self._video_model(request.model_id).sample(request, partial, self._bar.report)
-            self._publish(latents, partial)
-
-    def _video_model(self, model_id: str) -> VideoModel:
-        return self._models.video_model(registry.get_model(model_id, self._settings, ModelKind.VIDEO))
-
-    def _generate(self, shots: Sequence[ShotPlan], index: int, request: VideoRequest) -> None:
-        model = self._video_model(request.model_id)
-        if (following := self._next_from_words(shots[index + 1 :])) is not None:
-            model.announce(following)
-        handed_over = make_clip(
-            model,
-            shots,
-            index,
-            request,
-            store=self._store,
-            lease=self._lease,
-            on_progress=self._bar.report,
-            on_notice=self._on_notice,
-        )
-        if handed_over is not None:
-            self._handed_over.add(handed_over.key)
-        self._bar.done()
-
-    def _next_from_words(self, shots: Sequence[ShotPlan]) -> VideoRequest | None:
-        """The request of the next clip that is missing, if it waits for no picture."""
-        missing = (shot for shot in shots if self._store.find(shot.clip.key) is None)
-        shot = next(missing, None)
-        return shot.clip_request if shot is not None and shot.keyframe is None else None
+            self._steps.publish(shot.keyframe, partial)
 
     def _join(self, plan: FilmPlan) -> Path:
         self._bar.enter(Stage.JOIN, plan.film)
-        if not self._reused(plan.film):
-            partial = self._new_file(plan.container)
+        if not self._steps.reuse(plan.film):
+            partial = new_file(self._store, plan.container)
             join_clips(
-                [self._artifact(shot.clip) for shot in plan.shots],
+                [self._steps.artifact(shot.clip) for shot in plan.shots],
                 plan.transitions,
                 partial,
                 metadata=_tags(plan, self._lease.job.notices),
                 on_progress=self._bar.report,
             )
-            self._publish(plan.film, partial)
-        return self._artifact(plan.film)
+            self._steps.publish(plan.film, partial)
+        return self._steps.artifact(plan.film)
 
     def _deliver(self, film: Path) -> Path:
         """A copy of the film where the user wants it: theirs to move, cut or delete."""
@@ -332,29 +240,6 @@ class FilmRun:
         output = job.options.output or self._store.films / f"{job.id}{film.suffix}"
         deliver(self._store, film, output, on_piece=self._bar.again)
         return output
-
-    # --- steps -----------------------------------------------------------------------------------
-
-    def _enter(self, step: Step, shots: Sequence[ShotPlan], index: int) -> None:
-        self._bar.enter(Stage.CLIPS, step, shot=shots[index], num_shots=len(shots))
-
-    def _reused(self, step: Step) -> bool:
-        """Whether the step's artifact is there; it is then counted for this job and reported as done."""
-        if self._store.find(step.key) is None:
-            return False
-        self._lease.reuse(step.key)
-        self._bar.done(cached=True)
-        return True
-
-    def _new_file(self, suffix: str) -> Path:
-        return new_file(self._store, suffix)
-
-    def _publish(self, step: Step, partial: Path) -> None:
-        self._lease.publish(step.key, step.kind.value, partial)
-        self._bar.done()
-
-    def _artifact(self, step: Step) -> Path:
-        return artifact(self._store, step, self._lease.job.id)
 
 
 def _tags(plan: FilmPlan, notices: tuple[str, ...]) -> dict[str, str]:

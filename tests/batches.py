@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import Connection
 
 from localvid.media.encode import ClipWriter
-from localvid.schemas import Activity, EntryState, FilmOptions, Shot, Stage, Storyboard, VideoJob
+from localvid.schemas import Activity, EntryState, FilmOptions, PeakMemory, Shot, Stage, Storyboard, VideoJob
 from localvid.store import BatchRows, NewEntry, Next, Store
 
+NOT_MEASURED = PeakMemory()
 FIRST = Next(Stage.STORYBOARD, "outline", 1.0)
 
 
@@ -37,12 +39,17 @@ def finish(
     *,
     title: str = "",
     notices: tuple[str, ...] = (),
+    peak: PeakMemory = NOT_MEASURED,
 ) -> None:
     with store.lease(job.id) as lease:
         lease.set_storyboard(Storyboard(title=title, shots=(Shot(description="a forest"),)))
         for notice in notices:
             lease.add_notice(notice)
-        lease.finish(film, record=lambda connection: batch.advance(connection, job.id, None, seconds=4.0))
+
+        def record(connection: Connection) -> None:
+            batch.advance(connection, job.id, None, seconds=4.0, peak=peak)
+
+        lease.finish(film, record=record)
 
 
 def give_up(batch: BatchRows, job: VideoJob, error: str = "the GPU fell off the bus") -> None:
@@ -57,7 +64,6 @@ def retry_later(batch: BatchRows, job: VideoJob) -> datetime:
 
 def at_work(store: Store, batch: BatchRows, job: VideoJob, *, silent: float = 0.0, message: str = "") -> None:
     """This store's process renders shot 2 of the film."""
-    store.temporary(".mp4")  # from its first temporary on, whether this process lives can be told
     store.show_activity(
         Activity(
             owner=store.owner,

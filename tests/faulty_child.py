@@ -10,12 +10,15 @@ import ctypes
 import gc
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from localvid.errors import DeviceFailedError, GenerationFailedError
+from localvid.host import Later
 from localvid.pipelines.hosted_child import HostedModel
 from localvid.schemas import Frozen, OnProgress, Progress
 
@@ -107,6 +110,27 @@ def the_only(kind: type) -> Any:
     return network
 
 
+SWELLING = 200 * 2**20
+_held: list[bytes] = []
+
+
+def swell() -> None:
+    """Hold more host memory until the next report, and have a GPU of which torch has reserved 3 GiB at most,
+    and 1 since it was asked: stood in for, since this needs none."""
+    _held.append(b"x" * SWELLING)
+    peaks = [2**30, 3 * 2**30]
+
+    def reset() -> None:
+        del peaks[1:]
+
+    sys.modules["torch"] = torch = ModuleType("torch")
+    vars(torch)["cuda"] = SimpleNamespace(
+        is_initialized=lambda: True,
+        max_memory_reserved=lambda: peaks[-1],
+        reset_peak_memory_stats=reset,
+    )
+
+
 KINDS: dict[str, Callable[[], None]] = {
     function.__name__: function
     for function in (
@@ -121,6 +145,7 @@ KINDS: dict[str, Callable[[], None]] = {
         nan_latents,
         nan_frames,
         black_frames,
+        swell,
     )
 }
 
@@ -169,6 +194,22 @@ def exhaust_every_stage(fault: Fault) -> None:
     setattr(Ladder, "run", run)  # noqa: B010  # assigned, it would be an error of types
 
 
+class LateModel(HostedModel):
+    """A hosted model whose clips get their place when a file `gate` is in the fault's folder."""
+
+    def write_clip(self, request: dict[str, Any], output: str) -> Later:
+        folder = Fault.model_validate_json(os.environ[VARIABLE]).folder
+        assert super().write_clip(request, output) is None
+        Path(output).replace(f"{output}.late")
+
+        def finish() -> None:
+            while not (folder / "gate").exists():
+                time.sleep(0.01)
+            Path(f"{output}.late").replace(output)
+
+        return Later(finish)
+
+
 class FaultyModel(HostedModel):
     """A hosted model whose reports strike."""
 
@@ -177,6 +218,7 @@ class FaultyModel(HostedModel):
 
         def striking(progress: Progress) -> None:
             report(progress)
+            _held.clear()
             if fault.strikes(progress):
                 KINDS[fault.kind]()
 

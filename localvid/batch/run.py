@@ -28,6 +28,9 @@ def begin_batch(
         job = orchestrator.settle_job(
             prompt=row.prompt or "", storyboard=row.storyboard, seed=row.seed, options=row.options
         )
-        entries.append(NewEntry(job, row.line))
-        nexts.append(first_stage(orchestrator, job))
+        plan = None
+        if job.storyboard is not None:
+            plan = orchestrator.plan(job.storyboard, job.options, prompt=job.prompt)
+        entries.append(NewEntry(job, row.line, plan.step_rows() if plan else ()))
+        nexts.append(first_stage(job.options, plan))
     return orchestrator.store.create_batch(source, entries, nexts)

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from localvid.orchestrator import VideoOrchestrator
 from localvid.planning import FilmPlan
-from localvid.schemas import NewJob, Stage, VideoJob, VideoRequest
+from localvid.schemas import FilmOptions, Stage, VideoRequest
 from localvid.store import Next
 
 _MILLION = 1e6
 
 
-def first_stage(orchestrator: VideoOrchestrator, job: NewJob) -> Next:
-    """What a new job begins with."""
-    if job.storyboard is None:
-        return Next(Stage.STORYBOARD, job.options.llm, 1.0)
-    return next_stage(orchestrator, job, Stage.STORYBOARD)
+def first_stage(options: FilmOptions, plan: FilmPlan | None) -> Next:
+    """What a new film begins with; `plan` is None where its storyboard is not written."""
+    return (
+        Next(Stage.STORYBOARD, options.llm, 1.0)
+        if plan is None
+        else stage_after(Stage.STORYBOARD, options, plan)
+    )
 
 
-def next_stage(orchestrator: VideoOrchestrator, job: VideoJob | NewJob, done: Stage) -> Next:
+def stage_after(done: Stage, options: FilmOptions, plan: FilmPlan) -> Next:
     """What follows a stage that is done and is not the last; a stage with nothing to do is left out."""
-    assert job.storyboard is not None  # written in the first stage
-    plan = orchestrator.plan(job.storyboard, job.options, prompt=job.prompt)
     if done is Stage.STORYBOARD and (count := painted(plan)):
-        return Next(Stage.KEYFRAMES, job.options.keyframe_model, count)
+        return Next(Stage.KEYFRAMES, options.keyframe_model, count)
     if done in (Stage.STORYBOARD, Stage.KEYFRAMES):
-        return Next(Stage.CLIPS, job.options.model, clip_units(plan))
+        return Next(Stage.CLIPS, options.model, clip_units(plan))
     return Next(Stage.JOIN, "", float(len(plan.shots)))
 
 
-def stage_again(orchestrator: VideoOrchestrator, job: VideoJob, stage: Stage) -> Next:
+def stage_again(stage: Stage, options: FilmOptions, plan: FilmPlan) -> Next:
     """Keyframes or clips that were made and are gone."""
-    before = Stage.STORYBOARD if stage is Stage.KEYFRAMES else Stage.KEYFRAMES
-    return next_stage(orchestrator, job, before)
+    return stage_after(Stage.STORYBOARD if stage is Stage.KEYFRAMES else Stage.KEYFRAMES, options, plan)
 
 
 def painted(plan: FilmPlan) -> float:

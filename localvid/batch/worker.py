@@ -10,13 +10,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+from localvid.batch.gauge import MemoryGauge
 from localvid.batch.signs import Signs
-from localvid.batch.stages import next_stage, stage_again
+from localvid.batch.stages import stage_after, stage_again
 from localvid.batch.terms import MAX_ATTEMPTS, BatchTerms
 from localvid.batch.waiting import LACKS, Waiting
 from localvid.errors import (
@@ -32,10 +34,10 @@ from localvid.errors import (
     WorkspaceError,
 )
 from localvid.orchestrator import VideoOrchestrator
-from localvid.schemas import Activity, EntryState, Progress, Stage, StageTime
+from localvid.schemas import Activity, EntryState, PeakMemory, Progress, Stage, StageTime, VideoJob
 from localvid.slot import ModelSlot
 from localvid.stages import FilmRun
-from localvid.store import BatchRows, Due, JobLease
+from localvid.store import BatchRows, Due, JobLease, Next
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +131,7 @@ class Worker:
             joining.join()
             try:
                 self._store.forget_activity()
-            except WorkspaceError as error:  # what ended the work is what is told; the row goes with the next
+            except WorkspaceError as error:  # what ended the work is what is told
                 logger.warning("what this process did last is still shown: %s", error)
         if self._broken is not None:
             raise self._broken
@@ -208,7 +210,7 @@ class Worker:
     # --- one stage of one film --------------------------------------------------------------------
 
     def _work(self, due: Due, lease: JobLease, models: ModelSlot) -> None:
-        watch = _Watch(due, lease, self)
+        watch = _Watch(due, lease, self, models)
         run = self._orchestrator.run_of(
             lease,
             models=models,
@@ -230,17 +232,16 @@ class Worker:
     def _advance(self, run: FilmRun, due: Due, lease: JobLease, watch: _Watch) -> None:
         """Do the stage, and record what became of it. Raises JobBusyError once the lease is lost."""
         try:
-            result = run.advance(due.entry.stage)
-            following = None
-            if isinstance(result, Stage):
-                following = stage_again(self._orchestrator, lease.job, result)
-            elif result is None:
-                following = next_stage(self._orchestrator, lease.job, due.entry.stage)
+            with watch.measuring():
+                result = run.advance(due.entry.stage)
+            following = None if isinstance(result, Path) else self._following(lease.job, due, result)
 
             def record(connection: Connection) -> None:
                 if (time_taken := watch.time_taken()) is not None:
                     self._batch.add_time(connection, time_taken)
-                self._batch.advance(connection, lease.job.id, following, seconds=watch.seconds)
+                self._batch.advance(
+                    connection, lease.job.id, following, seconds=watch.seconds, peak=watch.peak
+                )
 
             if isinstance(result, Path):
                 lease.finish(result, record=record)
@@ -267,6 +268,13 @@ class Worker:
             )
             self._fail(due, lease, watch, defect, retryable=False)
 
+    def _following(self, job: VideoJob, due: Due, again: Stage | None) -> Next:
+        assert job.storyboard is not None  # written in the first stage
+        plan = self._orchestrator.plan(job.storyboard, job.options, prompt=job.prompt)
+        if again is not None:
+            return stage_again(again, job.options, plan)
+        return stage_after(due.entry.stage, job.options, plan)
+
     def _fail(
         self, due: Due, lease: JobLease, watch: _Watch, error: LocalvidError, *, retryable: bool
     ) -> None:
@@ -286,6 +294,7 @@ class Worker:
                     hint=error.hint,
                     attempts=attempts,
                     seconds=watch.seconds,
+                    peak=watch.peak,
                     connection=connection,
                 )
             )
@@ -310,6 +319,7 @@ class Worker:
             hint=error.hint,
             attempts=attempts,
             seconds=watch.seconds,
+            peak=watch.peak,
             connection=connection,
         )
 
@@ -350,24 +360,33 @@ class Worker:
         )
         try:
             self._store.show_activity(activity)
-        except WorkspaceBusyError as error:  # a locked database costs no work that is under way
+        except WorkspaceError as error:  # a full disk costs no work that is under way
             logger.warning("film %d: what is done is not shown: %s", due.entry.number, error)
 
 
 class _Watch:
-    """Listens to one stage of one film: how long it takes, and whether it made anything."""
+    """Listens to one stage of one film: how long it takes, what memory, and whether it made anything."""
 
-    def __init__(self, due: Due, lease: JobLease, worker: Worker) -> None:
+    def __init__(self, due: Due, lease: JobLease, worker: Worker, models: ModelSlot) -> None:
         self._due = due
         self._job_id = lease.job.id
         self._worker = worker
         self._started = time.monotonic()
+        self._gauge = MemoryGauge(models)
         self._said = 0.0
         self._made = self._reused = False
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._started
+
+    @property
+    def peak(self) -> PeakMemory:
+        return self._gauge.peak
+
+    def measuring(self) -> AbstractContextManager[object]:
+        """While the stage runs. Joining is not measured: it runs beside what is."""
+        return nullcontext() if self._due.entry.stage is Stage.JOIN else self._gauge
 
     def listen(self, progress: Progress) -> None:
         self._worker.signs.show()

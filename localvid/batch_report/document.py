@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -46,6 +46,10 @@ class FilmReport(Frozen):
     """What the file says of itself; None where there is none."""
     seconds: float
     """Of work on it, all stages and attempts together."""
+    host_bytes: int | None
+    """Most main memory at a time, of the worker's process and its model's together; None: not known."""
+    gpu_bytes: int | None
+    """Most that torch reserved on the GPU at a time; None: no model used one by torch."""
     cost_usd: float
 
 
@@ -71,6 +75,10 @@ class BatchReport(Frozen):
     """From when the batch was recorded until its last film changed."""
     film_seconds: float
     """How long the finished films are, one after the other."""
+    host_bytes: int | None
+    """Most of any film; workers beside each other are not added up."""
+    gpu_bytes: int | None
+    """Most of any film, so on one GPU."""
     cost_usd: float
     """Spent on hosts, and set aside for what runs there."""
     films: tuple[FilmReport, ...]
@@ -96,6 +104,8 @@ def read_report(store: Store, batch: BatchRows) -> BatchReport:
         work_seconds=sum(film.seconds for film in films),
         wall_seconds=_wall_seconds(summary),
         film_seconds=sum(film.video.duration_seconds for film in films if film.video),
+        host_bytes=_most(film.host_bytes for film in films),
+        gpu_bytes=_most(film.gpu_bytes for film in films),
         cost_usd=sum(film.cost_usd for film in films),
         films=films,
     )
@@ -136,6 +146,8 @@ def _film(store: Store, entry: BatchEntry, job: VideoJob) -> FilmReport:
         output=job.output_video_path,
         video=video,
         seconds=entry.seconds,
+        host_bytes=entry.host_bytes,
+        gpu_bytes=entry.gpu_bytes,
         cost_usd=job.cost_usd,
     )
 
@@ -148,6 +160,10 @@ def _probe(film: Path | None) -> VideoInfo | None:
         return media.probe(film)
     except InvalidVideoError:
         return None
+
+
+def _most(counts: Iterable[int | None]) -> int | None:
+    return max((count for count in counts if count is not None), default=None)
 
 
 def _wall_seconds(summary: BatchSummary) -> float:

@@ -75,6 +75,7 @@ def _head(report: BatchReport) -> str:
         "took": _clock(report.wall_seconds),
         "work on films": _clock(report.work_seconds),
         "length of all films": _clock(report.film_seconds) if report.done else "",
+        "most memory": _memory(report),
         "paid to hosts": f"about {usd(report.cost_usd)}" if report.cost_usd else "",
     }
     return f"""<!doctype html>
@@ -183,6 +184,7 @@ def _film_facts(film: FilmReport) -> dict[str, str]:
         "tries": "" if done else tries,
         "still to make": "" if done else _missing(film.missing),
         "work": _clock(film.seconds) if film.seconds else "",
+        "memory": _memory(film),
         "paid": f"about {usd(film.cost_usd)}" if film.cost_usd else "",
         "model": film.model,
         "job": film.job_id,
@@ -211,7 +213,9 @@ def _missing(labels: Sequence[str]) -> str:
 
 
 def _rest(films: Sequence[FilmReport], folder: Path) -> Iterator[str]:
-    yield _table_head("others", "The other films", ("film", "state", "prompt", "video", "work", "notes"))
+    yield _table_head(
+        "others", "The other films", ("film", "state", "prompt", "video", "work", "memory", "notes")
+    )
     for film in films:
         gone = f"gone: {_text(_missing(film.missing))}" if film.state is EntryState.DONE else ""
         video = f"{_video(film)} {_link(film, folder)}" if film.video else gone
@@ -219,7 +223,7 @@ def _rest(films: Sequence[FilmReport], folder: Path) -> Iterator[str]:
         yield (
             f'<tr><th scope="row">{film.number}</th><td>{_state(film)}</td>'
             f'<td class="long" dir="auto">{_prompt(film, 80)}</td><td class="long">{video}</td>'
-            f'<td>{_clock(film.seconds)}</td><td class="long">{notes}</td></tr>\n'
+            f'<td>{_clock(film.seconds)}</td><td>{_memory(film)}</td><td class="long">{notes}</td></tr>\n'
         )
     yield "</tbody>\n</table></div>\n</section>\n"
 
@@ -280,6 +284,17 @@ def _clock(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _memory(taken: FilmReport | BatchReport) -> str:
+    """1.2 GiB, GPU 3.4 GiB; of what is not known, nothing."""
+    host = _size(taken.host_bytes) if taken.host_bytes is not None else ""
+    gpu = f"GPU {_size(taken.gpu_bytes)}" if taken.gpu_bytes is not None else ""
+    return ", ".join(filter(None, (host, gpu)))
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
 
 
 def _time(moment: datetime) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from localvid.host.parent import ChildHost
+from localvid.host.later import Later
 
-__all__ = ["ChildHost"]
+if TYPE_CHECKING:
+    from localvid.host.parent import ChildHost, LaterWork
+
+__all__ = ["ChildHost", "Later", "LaterWork"]
 
 
 def __getattr__(name: str) -> Any:
     """Late, because a child imports this package too and has no use for the parent's side."""
-    if name == "ChildHost":
-        from localvid.host.parent import ChildHost
+    if name in ("ChildHost", "LaterWork"):
+        from localvid.host import parent
 
-        return ChildHost
+        return getattr(parent, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

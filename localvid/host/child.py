@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import importlib
+import itertools
 import json
 import os
 import queue
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from localvid.errors import LocalvidError
 from localvid.host.frames import HEARTBEAT_SECONDS, Frames, PipeEndedError
+from localvid.host.later import Later
 
 if TYPE_CHECKING:
     from localvid.schemas import Progress
@@ -91,27 +93,47 @@ def _serve(frames: Frames, requests: queue.SimpleQueue[dict[str, Any]], stopped:
             raise _StopRequest
 
     model: Any = None
-    while True:
+    for number in itertools.count():
         request = requests.get()
         stopped.clear()  # it was for the call before, which had ended by itself
+        later: Later | None = None
         try:
             if "target" in request:
                 module, _, name = request["target"].partition(":")
                 model = getattr(importlib.import_module(module), name)(report, **request["arguments"])
                 answer: dict[str, Any] = {"result": None}
             else:
-                answer = {"result": getattr(model, request["method"])(**request["arguments"])}
+                result = getattr(model, request["method"])(**request["arguments"])
+                if isinstance(result, Later):
+                    later, result = result, None
+                answer = {"result": result} | ({"later": number} if later else {})
             json.dumps(answer)
         except _StopRequest:
             answer = {"stopped": True}
         except Exception as error:
-            answer = {
-                "error": type(error).__name__,
-                "message": str(error),
-                "hint": error.hint if isinstance(error, LocalvidError) else "",
-                "traceback": traceback.format_exc(),
-            }
+            answer = _described(error)
         _send_or_exit(frames, answer)
+        if later is not None:
+            threading.Thread(target=_finish, args=(frames, later, number), daemon=True).start()
+
+
+def _finish(frames: Frames, later: Later, number: int) -> None:
+    message: dict[str, Any] = {"finished": number}
+    try:
+        later.finish()
+    except Exception as error:
+        message["failure"] = _described(error)
+    _send_or_exit(frames, message)
+
+
+def _described(error: Exception) -> dict[str, Any]:
+    """Within its `except` block."""
+    return {
+        "error": type(error).__name__,
+        "message": str(error),
+        "hint": error.hint if isinstance(error, LocalvidError) else "",
+        "traceback": traceback.format_exc(),
+    }
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -79,6 +79,8 @@ class ChildHost:
         self._process: subprocess.Popen[bytes] | None = None
         self._frames: Frames | None = None
         self._output: _OutputTail | None = None
+        self._finished: dict[int, dict[str, Any] | None] = {}
+        """What the present child has finished later, with the failure if it was one."""
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +119,7 @@ class ChildHost:
         on_progress: OnProgress = ignore_progress,
         timeout_seconds: float,
     ) -> Any:
-        """Call a method of the target and return its result.
+        """Call a method of the target and return its result; `LaterWork` where it returned a `Later`.
 
         `timeout_seconds` covers the call, and once more the start where the child must be started.
         Raises what the target raised if that is a LocalvidError; ModelProcessError for any other
@@ -166,6 +168,7 @@ class ChildHost:
                     hint="check that there are memory and processes left, then try again",
                 ) from error
         self._frames = Frames(ours)
+        self._finished = {}
         self._output = _OutputTail(self._process)
 
     def _exchange(self, request: dict[str, Any], on_progress: OnProgress, timeout_seconds: float) -> Any:
@@ -183,12 +186,36 @@ class ChildHost:
             raise answer
         if "error" in answer:
             raise self._failure(answer)
+        if "later" in answer:
+            return LaterWork(self, answer["later"])
         return answer.get("result")
 
+    def _await(self, number: int, on_progress: OnProgress) -> None:
+        """Wait for what the child finishes later. Between two calls."""
+        assert self._frames is not None
+        try:
+            answer = self._answer(
+                self._frames, on_progress, math.inf, lambda message: message.get("finished") == number
+            )
+        except PipeEndedError as error:
+            raise self._death() from error
+        except BaseException:
+            self._kill()
+            raise
+        if isinstance(answer, Exception):
+            raise answer
+
     def _answer(
-        self, frames: Frames, on_progress: OnProgress, timeout_seconds: float
+        self,
+        frames: Frames,
+        on_progress: OnProgress,
+        timeout_seconds: float,
+        is_awaited: Callable[[dict[str, Any]], bool] = lambda message: (
+            "result" in message or "error" in message
+        ),
     ) -> dict[str, Any] | Exception:
-        """Wait for the result or error of the call; the last report is repeated while nothing new comes.
+        """Wait for what is awaited, the call's result or error; the last report is repeated while nothing
+        new comes.
 
         What `on_progress` raises is returned: unlike what goes wrong here it is no reason to kill the child.
         """
@@ -200,7 +227,8 @@ class ChildHost:
             now = time.monotonic()
             if message is not None:
                 heard = now
-                if "result" in message or "error" in message:
+                self._note_finished(message)
+                if is_awaited(message):
                     return message
                 if "progress" in message:
                     progress, moved = _read_progress(message), now
@@ -224,9 +252,14 @@ class ChildHost:
         deadline = time.monotonic() + self._stop_seconds
         try:
             self._frames.send({"stop": True})
+            later: int | None = None
             while (left := deadline - time.monotonic()) > 0:
-                message = self._frames.receive(left)
-                if message is not None and not message.keys().isdisjoint(("stopped", "result", "error")):
+                message = self._frames.receive(left) or {}
+                self._note_finished(message)
+                later = message.get("later", later)
+                ended = not message.keys().isdisjoint(("stopped", "result", "error"))
+                # What an answer that came all the same left to do is of no use, and must not go on.
+                if (ended and later is None) or (later is not None and later in self._finished):
                     return
         except (PipeEndedError, ModelProcessError):
             pass  # it is killed below
@@ -234,6 +267,10 @@ class ChildHost:
             self._kill()
             raise
         self._kill()
+
+    def _note_finished(self, message: dict[str, Any]) -> None:
+        if "finished" in message:
+            self._finished[message["finished"]] = message.get("failure")
 
     def _has_ended(self) -> bool:
         assert self._process is not None
@@ -285,6 +322,32 @@ class ChildHost:
         if self._process is not None:
             _kill_group(self._process)
         self.close()
+
+
+class LaterWork:
+    """What a child goes on with after it answered a call; heard of during its next calls, or by `wait`."""
+
+    def __init__(self, host: ChildHost, number: int) -> None:
+        self._host = host
+        self._number = number
+        self._finished = host._finished
+
+    def is_done(self) -> bool:
+        """Whether the child said so, as far as its messages were read."""
+        return self._number in self._finished
+
+    def wait(self, on_progress: OnProgress = ignore_progress) -> None:
+        """Return when it is done; not while another call is on its way.
+
+        Raises what it raised in the child, ModelProcessError if the child ended before, and whatever
+        `on_progress` raises: then it goes on, and may be waited for again.
+        """
+        if not self.is_done():
+            if self._host.pid is None or self._host._finished is not self._finished:
+                raise ModelProcessError(f"{self._host._name} ended before it had finished", hint="try again")
+            self._host._await(self._number, on_progress)
+        if (failure := self._finished[self._number]) is not None:
+            raise self._host._failure(failure)
 
 
 _KILLED_HINT = "if nobody killed it, memory ran out: free some, or choose a smaller model"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol, Self
 
-from localvid.schemas import OnProgress, Revision, Storyboard, ignore_progress
+from localvid.schemas import OnProgress, PeakMemory, Revision, Storyboard, ignore_progress
 
 
 class StoryboardWriter(Protocol):
@@ -43,5 +43,12 @@ class StoryboardWriter(Protocol):
         The same storyboard, instruction and seed give the same revision. What could not be done is among its
         notes; InvalidRequestError where nothing could, StoryboardFailedError where the model gave nothing
         usable.
+        """
+        ...
+
+    def peak_memory(self) -> PeakMemory:
+        """The most memory that its process held at a time since this was last asked; raises nothing.
+
+        IN_THIS_PROCESS where it has none.
         """
         ...

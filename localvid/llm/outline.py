@@ -12,7 +12,16 @@ from localvid.config import Settings
 from localvid.llm.outline_words import outline_description
 from localvid.llm.plan import make_storyboard, plan_board
 from localvid.llm.revision.by_rule import revise_by_rule
-from localvid.schemas import ModelInfo, OnProgress, Progress, Revision, Storyboard, ignore_progress
+from localvid.schemas import (
+    IN_THIS_PROCESS,
+    ModelInfo,
+    OnProgress,
+    PeakMemory,
+    Progress,
+    Revision,
+    Storyboard,
+    ignore_progress,
+)
 
 NAME = "outline"
 SHORTENED = "each shot shows the beginning of its part of the long prompt"
@@ -55,3 +64,6 @@ class OutlineWriter:
     ) -> Revision:
         """Change a storyboard as far as rules understand the instruction; raises as `revise_by_rule` does."""
         return revise_by_rule(storyboard, instruction, seed=seed, on_progress=on_progress)
+
+    def peak_memory(self) -> PeakMemory:
+        return IN_THIS_PROCESS

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from types import TracebackType
+from typing import NamedTuple, Self
 
 from PIL import Image
 
 from localvid.media.crop import cropped
 from localvid.media.encode import ClipWriter, Frame
 from localvid.media.sharpness import sharpness
-from localvid.schemas import CropPath, HandOver, VideoRequest
+from localvid.schemas import CropPath, HandOver, OnProgress, Progress, VideoRequest, ignore_progress
+
+_LISTEN_SECONDS = 0.5
+"""So much later, at most, a stop takes hold of whoever waits."""
 
 
 class _LateFrame(NamedTuple):
@@ -54,6 +60,76 @@ class ShotWriter:
             self._clip.write(frame.shown)
         picture = Image.fromarray(self._late[best].shown).convert("RGB")
         picture.save(self._hand_over.output, format="PNG")
+
+
+class ShotThread:
+    """A shot that is written by a thread of its own, as `writing_shot` does it.
+
+    A context manager for whoever makes the frames: the thread goes on after the block, until `wait`, so that
+    the next shot's frames can be made meanwhile. What the block raises ends it at once.
+    """
+
+    def __init__(self, output: Path, request: VideoRequest, *, crop_path: CropPath | None = None) -> None:
+        self._output, self._request, self._crop_path = output, request, crop_path
+        # Unbounded: frames come in a burst at the end of decoding, and nobody should wait for them there.
+        self._frames: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        self._is_given_up = False
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.give_up()
+        self._frames.put(None)
+
+    def write(self, frame: Frame) -> None:
+        """The next frame, as `ShotWriter.write` takes it; it must not be written to afterwards.
+
+        Raises what writing an earlier one raised.
+        """
+        self._frames.put(frame)
+        if self._error is not None:
+            raise self._error
+
+    def is_done(self) -> bool:
+        """Whether PNG and clip are complete, or failed."""
+        return not self._thread.is_alive()
+
+    def wait(self, on_progress: OnProgress = ignore_progress) -> None:
+        """Return when PNG and clip are complete. Raises as `writing_shot` does, and whatever `on_progress`
+        raises."""
+        self._thread.join(_LISTEN_SECONDS)
+        while not self.is_done():
+            on_progress(Progress(step=0, num_steps=0, message="encoding"))
+            self._thread.join(_LISTEN_SECONDS)
+        if self._error is not None:
+            raise self._error
+
+    def give_up(self) -> None:
+        """Return when nothing is written any more."""
+        self._is_given_up = True
+        self._frames.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            with writing_shot(self._output, self._request, crop_path=self._crop_path) as shot:
+                while not self._is_given_up and (frame := self._frames.get()) is not None:
+                    shot.write(frame)
+                if self._is_given_up:
+                    raise _GivenUpError
+        except BaseException as error:
+            self._error = error
+
+
+class _GivenUpError(Exception):
+    """Ends a shot that is not to be completed."""
 
 
 @contextmanager

@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from localvid.config import Settings
 from localvid.errors import CapabilityError, GenerationFailedError
 from localvid.files import writing
 from localvid.planning import check_request
 from localvid.schemas import (
+    IN_THIS_PROCESS,
     IntRange,
     KeyframeRequest,
     ModelCapabilities,
     ModelInfo,
     OnProgress,
+    PeakMemory,
     Progress,
     VideoGenerationResult,
     VideoInfo,
@@ -57,8 +59,84 @@ class _Model:
     def spare_host_memory(self) -> None:
         """Keep less in host memory from now on, if it can: an earlier process was killed for lack of it."""
 
+    def peak_memory(self) -> PeakMemory:
+        """The most memory that its process held at a time since this was last asked; raises nothing.
+
+        A model in this very process holds what the process does, and says IN_THIS_PROCESS.
+        """
+        return IN_THIS_PROCESS
+
     def close(self) -> None:
         """Free everything that `load` took, device memory included; idempotent."""
+
+
+class Unfinished(Protocol):
+    """A clip of which all frames are made and that is still being written, beside whatever is made next."""
+
+    def is_done(self) -> bool:
+        """Whether it is written, or failed; cheap, and maybe late."""
+        ...
+
+    def wait(self, on_progress: OnProgress) -> None:
+        """Return when it is written. Raises what the writing raised, and whatever `on_progress` raises."""
+        ...
+
+    def give_up(self) -> None:
+        """Return when nothing is written any more; raises nothing."""
+        ...
+
+
+class BegunClip:
+    """A clip of which all frames are made: the model may be given its next request.
+
+    `result` or `close` ends it. Not before `wait` may `result` be called from another thread.
+    """
+
+    def __init__(
+        self,
+        unfinished: Unfinished | None,
+        names: ExitStack,
+        *,
+        last_report: Progress,
+        describe: Callable[[], VideoGenerationResult],
+    ) -> None:
+        self._unfinished = unfinished
+        self._names = names
+        self._last_report = last_report
+        self._describe = describe
+
+    def is_written(self) -> bool:
+        """Whether nothing is left to wait for; cheap, and maybe late."""
+        return self._unfinished is None or self._unfinished.is_done()
+
+    def wait(self, on_progress: OnProgress = ignore_progress) -> None:
+        """Return when all its frames are written; `on_progress` is told the last report again meanwhile.
+
+        Raises as `result` does, and whatever `on_progress` raises.
+        """
+
+        def repeat(report: Progress) -> None:
+            on_progress(self._last_report.model_copy(update={"notice": report.notice}))
+
+        if self._unfinished is not None:
+            self._unfinished.wait(repeat)
+
+    def result(self) -> VideoGenerationResult:
+        """Wait for it, look at what was written, and give it its name. Raises as `generate` does."""
+        with self._names.pop_all():
+            self.wait()
+            return self._describe()
+
+    def close(self) -> None:
+        """Give it up: nothing of it is left. Idempotent, and nothing after `result`."""
+        with suppress(_GivenUpError), self._names.pop_all():
+            if self._unfinished is not None:
+                self._unfinished.give_up()
+            raise _GivenUpError
+
+
+class _GivenUpError(Exception):
+    """Ends the blocks in which files get their names, without one."""
 
 
 class VideoModel(_Model, ABC):
@@ -91,28 +169,50 @@ class VideoModel(_Model, ABC):
         Raises CapabilityError, InvalidRequestError if `output` exists already, GenerationFailedError if
         what was written is not the clip that was asked for, and whatever `on_progress` raises.
         """
-        from localvid.media import probe
+        begun = self.begin(request, on_progress)
+        try:
+            begun.wait(on_progress)
+            return begun.result()
+        finally:
+            begun.close()
 
+    def begin(self, request: VideoRequest, on_progress: OnProgress = ignore_progress) -> BegunClip:
+        """As `generate`, but return when all frames are made: they may be written beside the next request.
+
+        A caller ends it with `BegunClip.result`. What is begun is lost when the model is closed before that.
+        """
         check_request(request, self.capabilities)
         started = time.monotonic()
         notices: list[str] = []
+        last = Progress(step=0, num_steps=0)
 
         def listen(progress: Progress) -> None:
+            nonlocal last
+            last = progress.model_copy(update={"notice": ""})
             if progress.notice and progress.notice not in notices:
                 notices.append(progress.notice)
             on_progress(progress)
 
-        with writing(request.output) as partial, _handing_over(request) as handing_over:
-            self._write_clip(handing_over, partial, listen)
+        with ExitStack() as names:
+            partial = names.enter_context(writing(request.output))
+            handing_over = names.enter_context(_handing_over(request))
+            unfinished = self._write_clip(handing_over, partial, listen)
+            kept = names.pop_all()
+
+        def describe() -> VideoGenerationResult:
+            from localvid.media import probe
+
             video = probe(partial)
             _check_clip(video, request)
-        return VideoGenerationResult(
-            model_id=request.model_id,
-            seed=request.seed,
-            video=video.model_copy(update={"path": request.output}),
-            seconds=time.monotonic() - started,
-            notices=tuple(notices),
-        )
+            return VideoGenerationResult(
+                model_id=request.model_id,
+                seed=request.seed,
+                video=video.model_copy(update={"path": request.output}),
+                seconds=time.monotonic() - started,
+                notices=tuple(notices),
+            )
+
+        return BegunClip(unfinished, kept, last_report=last, describe=describe)
 
     def sample(self, request: VideoRequest, output: Path, on_progress: OnProgress = ignore_progress) -> None:
         """Write the request's latents to `output` (safetensors), for `generate` to decode later.
@@ -138,8 +238,12 @@ class VideoModel(_Model, ABC):
         """
 
     @abstractmethod
-    def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
-        """Write the clip to `output`, a temporary name that ends in .mp4; the request is valid."""
+    def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> Unfinished | None:
+        """Write the clip to `output`, a temporary name that ends in .mp4; the request is valid.
+
+        What is returned is waited for before anybody looks at `output`, or at the picture that the request
+        hands over.
+        """
 
     def _write_latents(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
         raise NotImplementedError(f"{type(self).__name__} says stores_latents and does not write them")

@@ -11,24 +11,31 @@ keeps less there.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from localvid import memory
 from localvid.config import Settings
 from localvid.errors import DeviceFailedError, LocalvidError, ModelProcessError
-from localvid.host import ChildHost
-from localvid.pipelines.base import KeyframePainter, VideoModel
+from localvid.host import ChildHost, LaterWork
+from localvid.pipelines.base import KeyframePainter, Unfinished, VideoModel
 from localvid.schemas import (
     KeyframeRequest,
     ModelInfo,
     OnProgress,
+    PeakMemory,
     Progress,
     VideoRequest,
     ignore_progress,
 )
+
+_logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 CHILD = "localvid.pipelines.hosted_child:HostedModel"
 _SILENCE_SECONDS = 120.0
@@ -81,43 +88,59 @@ class ModelProcess:
 
     def write(
         self, method: str, request: VideoRequest | KeyframeRequest, output: Path, on_progress: OnProgress
-    ) -> None:
+    ) -> LaterWork | None:
         """Have the adapter write `output`; a second time, in a new process, if the first one broke.
 
-        Raises what the adapter raises, and ModelProcessError if the second process breaks too.
+        What is returned is waited for before anybody looks at `output`. Raises what the adapter raises, and
+        ModelProcessError if the second process breaks too.
         """
         arguments = {"request": request.model_dump(mode="json"), "output": str(output)}
 
-        def work() -> None:
+        def work() -> LaterWork | None:
             output.unlink(missing_ok=True)  # what a process that broke may have left
-            self._call(method, arguments, on_progress)
+            later: LaterWork | None = self._call(method, arguments, on_progress)
+            return later
 
-        self._twice(work, on_progress)
+        return self._twice(work, on_progress)
 
     def check_fits(self, request: VideoRequest, on_progress: OnProgress) -> None:
         """Have the adapter check the request. Raises CapabilityError, ModelProcessError."""
         arguments = {"request": request.model_dump(mode="json")}
         self._host.call("check_fits", arguments, on_progress=on_progress, timeout_seconds=_CHECK_SECONDS)
 
+    def peak_memory(self) -> PeakMemory:
+        """The most that the process held at a time since this was last asked; raises nothing.
+
+        Of one that is gone nothing can be told, and none is started for it.
+        """
+        pid = self._host.pid
+        if pid is None:
+            return PeakMemory()
+        host_bytes = memory.take_peak_bytes(pid)
+        try:
+            gpu_bytes = self._host.call("take_peak_gpu_bytes", {}, timeout_seconds=_SILENCE_SECONDS)
+        except LocalvidError as error:  # what it was used for is done: a number less costs no film
+            _logger.info("its memory on the GPU is not known: %s", error)
+            gpu_bytes = None
+        return PeakMemory(host_bytes=host_bytes, gpu_bytes=gpu_bytes)
+
     def close(self) -> None:
         """End the process, which returns its memory; idempotent."""
         self._host.close()
 
-    def _call(self, method: str, arguments: dict[str, Any], on_progress: OnProgress) -> None:
+    def _call(self, method: str, arguments: dict[str, Any], on_progress: OnProgress) -> Any:
         if self._host.pid is None:
             on_progress(Progress(step=0, num_steps=0, message=f"loading {self._title}"))
-        self._host.call(method, arguments, on_progress=on_progress, timeout_seconds=math.inf)
+        return self._host.call(method, arguments, on_progress=on_progress, timeout_seconds=math.inf)
 
-    def _twice(self, work: Callable[[], None], on_progress: OnProgress) -> None:
+    def _twice(self, work: Callable[[], Result], on_progress: OnProgress) -> Result:
         kills = memory.oom_kills()
         try:
-            work()
+            return work()
         except (DeviceFailedError, ModelProcessError) as error:
             if not self._is_broken(error):
                 raise
             failure = error.message
-        else:
-            return
         self._host.close()
         starved = kills is not None and kills < (memory.oom_kills() or 0)
         if starved:
@@ -127,7 +150,7 @@ class ModelProcess:
         try:
             if starved:
                 self._call("spare_host_memory", {}, on_progress)
-            work()
+            return work()
         except DeviceFailedError:
             self._host.close()  # so that the next shot finds no poisoned process
             raise
@@ -147,17 +170,48 @@ class HostedVideoModel(VideoModel):
     def load(self, on_progress: OnProgress = ignore_progress) -> None:
         self.process.load(on_progress)
 
+    def peak_memory(self) -> PeakMemory:
+        return self.process.peak_memory()
+
     def close(self) -> None:
         self.process.close()
 
     def check_fits(self, request: VideoRequest, on_progress: OnProgress = ignore_progress) -> None:
         self.process.check_fits(request, on_progress)
 
-    def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
-        self.process.write("write_clip", request, output, on_progress)
+    def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> Unfinished | None:
+        later = self.process.write("write_clip", request, output, on_progress)
+        return None if later is None else _UnfinishedClip(self.process, later, request, output)
 
     def _write_latents(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
         self.process.write("write_latents", request, output, on_progress)
+
+
+class _UnfinishedClip:
+    """A clip that the process writes on; where the process ends before, it is made anew in another."""
+
+    def __init__(self, process: ModelProcess, later: LaterWork, request: VideoRequest, output: Path) -> None:
+        self._process, self._later = process, later
+        self._request, self._output = request, output
+
+    def is_done(self) -> bool:
+        return self._later.is_done()
+
+    def wait(self, on_progress: OnProgress) -> None:
+        try:
+            self._later.wait(on_progress)
+        except ModelProcessError as error:
+            if self._later.is_done():
+                raise  # writing it failed
+            notice = f"{error.message}; trying once more in a new process"
+            on_progress(Progress(step=0, num_steps=0, notice=notice))
+            again = self._process.write("write_clip", self._request, self._output, on_progress)
+            if again is not None:
+                again.wait(on_progress)
+
+    def give_up(self) -> None:
+        with suppress(LocalvidError):
+            self._later.wait()
 
 
 class HostedPainter(KeyframePainter):
@@ -169,6 +223,9 @@ class HostedPainter(KeyframePainter):
 
     def load(self, on_progress: OnProgress = ignore_progress) -> None:
         self.process.load(on_progress)
+
+    def peak_memory(self) -> PeakMemory:
+        return self.process.peak_memory()
 
     def close(self) -> None:
         self.process.close()

@@ -42,6 +42,10 @@ class FilmPlan(Frozen):
             yield from (step for step in (shot.keyframe, shot.latents, shot.clip) if step is not None)
         yield self.film
 
+    def step_rows(self) -> list[tuple[str, str, str]]:
+        """All steps as (key, kind, label), as a job's plan is recorded."""
+        return [(step.key, step.kind.value, step.label) for step in self.steps()]
+
 
 def plan_film(
     storyboard: Storyboard,

@@ -18,6 +18,7 @@ from localvid.schemas.base import (
 from localvid.schemas.batches import Activity, BatchEntry, BatchSummary, EntryState, StageTime
 from localvid.schemas.crops import CropPath, Window, eased
 from localvid.schemas.jobs import FilmOptions, FilmRecord, JobStatus, ModelUse, NewJob, VideoJob
+from localvid.schemas.memory import IN_THIS_PROCESS, PeakMemory
 from localvid.schemas.models import (
     IntRange,
     ModelCapabilities,
@@ -53,6 +54,7 @@ from localvid.schemas.storyboard import (
 from localvid.schemas.text import Place, clean_prompt, dotted, explain, reasons, says_something, seconds_of
 
 __all__ = [
+    "IN_THIS_PROCESS",
     "MAX_FILM_SECONDS",
     "MAX_PROMPT_CHARACTERS",
     "MAX_SEED",
@@ -86,6 +88,7 @@ __all__ = [
     "Obstacle",
     "OnProgress",
     "PaidCall",
+    "PeakMemory",
     "Place",
     "Price",
     "Progress",

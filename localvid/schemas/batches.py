@@ -37,6 +37,11 @@ class BatchEntry(Frozen):
     hint: str = ""
     seconds: float = 0.0
     """Of work on it, all stages and attempts together."""
+    host_bytes: int | None = None
+    """Most main memory at a time, of the worker's process and its model's together, while a stage before the
+    joining ran; over all stages and attempts. None: no stage ran, or the system does not tell."""
+    gpu_bytes: int | None = None
+    """Most that torch reserved on the GPU at a time; None: no model used one by torch."""
     not_before: datetime | None = None
     """When it may be tried again."""
 

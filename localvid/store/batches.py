@@ -18,7 +18,9 @@ from sqlalchemy import (
     Connection,
     Row,
     and_,
-    delete,
+    case,
+    exists,
+    false,
     func,
     insert,
     not_,
@@ -29,15 +31,16 @@ from sqlalchemy import (
 )
 
 from localvid.errors import JobNotFoundError, LocalvidError
-from localvid.schemas import Activity, BatchEntry, BatchSummary, EntryState, NewJob, Stage, StageTime
+from localvid.schemas import BatchEntry, BatchSummary, EntryState, NewJob, PeakMemory, Stage, StageTime
 from localvid.store.database import Database
 from localvid.store.jobs import add as add_job
-from localvid.store.jobs import new_id
-from localvid.store.tables import activities, batch_jobs, batches, jobs, stage_times
+from localvid.store.jobs import new_id, set_plan
+from localvid.store.tables import batch_jobs, batches, job_steps, jobs, stage_times, steps
 
 STAGES = tuple(Stage)
 _RECENT = 20
 """As many of a model's latest times make an estimate: the machine may do other work by now."""
+_UNKNOWN = PeakMemory()
 
 
 class NewEntry(NamedTuple):
@@ -45,6 +48,8 @@ class NewEntry(NamedTuple):
 
     job: str | NewJob
     line: int
+    steps: Sequence[tuple[str, str, str]] = ()
+    """Of the new job, as (key, kind, label), where its storyboard is written."""
 
 
 class Due(NamedTuple):
@@ -92,7 +97,8 @@ class BatchRows:
         most_units: Mapping[str, float] | None = None,
     ) -> list[Due]:
         """Films of which one of these stages comes next, those first that a loaded model serves on: by
-        stage, model and number. Films that another process works on are not among them.
+        stage, model and number. Films that another process works on are not among them, nor those that share
+        a step with such a film that is not finished: it is made once, and found then.
 
         `most_units`: model → films with more work in clips of it are left out. `in_flight`: of the other
         films that are not ended, so many are looked at; and all whose clips are made.
@@ -106,8 +112,9 @@ class BatchRows:
             or_(jobs.c.lease_owner.is_(None), jobs.c.lease_expires_at < now),
             _no_more_than(most_units),
         )
-        query = select(batch_jobs).join(jobs, jobs.c.id == batch_jobs.c.job_id).where(due)
         with self._database.read() as connection:
+            query = select(batch_jobs).join(jobs, jobs.c.id == batch_jobs.c.job_id)
+            query = query.where(due, _nobody_makes_its_steps(connection))
             if in_flight is not None:
                 last = _last_in_flight(connection, self.id, in_flight, most_units)
                 made = batch_jobs.c.stage == STAGES.index(Stage.JOIN)
@@ -128,6 +135,7 @@ class BatchRows:
             batch_jobs.c.number == due.entry.number,
             batch_jobs.c.stage == STAGES.index(due.entry.stage),
             batch_jobs.c.attempts == due.entry.attempts,  # or another process failed at it meanwhile
+            _nobody_makes_its_steps(connection),
         )
         return connection.execute(select(batch_jobs.c.number).where(still)).first() is not None
 
@@ -143,7 +151,15 @@ class BatchRows:
 
     # --- what became of a film -------------------------------------------------------------------
 
-    def advance(self, connection: Connection, job_id: str, following: Next | None, *, seconds: float) -> None:
+    def advance(
+        self,
+        connection: Connection,
+        job_id: str,
+        following: Next | None,
+        *,
+        seconds: float,
+        peak: PeakMemory = _UNKNOWN,
+    ) -> None:
         """A stage is done; `following` comes next, None: the film is done. In the lease's transaction."""
         values: dict[str, object] = {"attempts": 0, "not_before": None, "error": "", "hint": ""}
         if following is None:
@@ -154,7 +170,7 @@ class BatchRows:
                 "model": following.model_id,
                 "units": following.units,
             }
-        self._set(connection, job_id, values, seconds=seconds)
+        self._set(connection, job_id, values, seconds=seconds, peak=peak)
 
     def set_aside(
         self,
@@ -165,12 +181,13 @@ class BatchRows:
         hint: str,
         attempts: int,
         seconds: float = 0.0,
+        peak: PeakMemory = _UNKNOWN,
         connection: Connection | None = None,
     ) -> None:
         """No further attempt is made. `connection`: of the lease's transaction."""
         values: dict[str, object] = {"state": state, "error": error, "hint": hint, "attempts": attempts}
         with self._transaction(connection) as transaction:
-            self._set(transaction, job_id, values, seconds=seconds)
+            self._set(transaction, job_id, values, seconds=seconds, peak=peak)
 
     def set_aside_unread(self, due: Due, error: LocalvidError) -> bool:
         """As `set_aside`, of a film whose job cannot be read, so that nobody here can take its lease. False:
@@ -202,12 +219,13 @@ class BatchRows:
         hint: str,
         attempts: int,
         seconds: float = 0.0,
+        peak: PeakMemory = _UNKNOWN,
         connection: Connection | None = None,
     ) -> None:
         """Another attempt is made, not before then. `connection`: of the lease's transaction."""
         values: dict[str, object] = {"not_before": until, "error": error, "hint": hint, "attempts": attempts}
         with self._transaction(connection) as transaction:
-            self._set(transaction, job_id, values, seconds=seconds)
+            self._set(transaction, job_id, values, seconds=seconds, peak=peak)
 
     def take_up(self) -> int:
         """What was set aside is tried again, from the stage that failed; how many films."""
@@ -225,7 +243,20 @@ class BatchRows:
     def _transaction(self, connection: Connection | None) -> AbstractContextManager[Connection]:
         return self._database.write() if connection is None else nullcontext(connection)
 
-    def _set(self, connection: Connection, job_id: str, values: dict[str, object], *, seconds: float) -> None:
+    def _set(
+        self,
+        connection: Connection,
+        job_id: str,
+        values: dict[str, object],
+        *,
+        seconds: float,
+        peak: PeakMemory,
+    ) -> None:
+        """Change the film's row; its seconds add up, and of its peaks of memory the highest stays."""
+        for name, taken in peak._asdict().items():
+            if taken is not None:
+                before = batch_jobs.c[name]
+                values[name] = case((before > taken, before), else_=taken)
         connection.execute(
             update(batch_jobs)
             .where(batch_jobs.c.batch_id == self.id, batch_jobs.c.job_id == job_id)
@@ -286,7 +317,8 @@ class BatchRows:
 def add(connection: Connection, *, source: str, entries: Sequence[NewEntry], nexts: Sequence[Next]) -> str:
     """Insert a batch with those of its jobs that are new, and what comes next for each; return its id."""
     job_ids = [
-        entry.job if isinstance(entry.job, str) else _add_job(connection, entry.job) for entry in entries
+        entry.job if isinstance(entry.job, str) else _add_job(connection, entry.job, entry.steps)
+        for entry in entries
     ]
     now = datetime.now(UTC)
     batch_id = new_id(now)
@@ -356,10 +388,12 @@ def _set_of_job(connection: Connection, job_id: str, which: ColumnElement[bool],
     )
 
 
-def _add_job(connection: Connection, job: NewJob) -> str:
-    return add_job(
+def _add_job(connection: Connection, job: NewJob, planned: Sequence[tuple[str, str, str]]) -> str:
+    job_id = add_job(
         connection, prompt=job.prompt, options=job.options, seed=job.seed, storyboard=job.storyboard
     )
+    set_plan(connection, job_id, planned)
+    return job_id
 
 
 def resolve(connection: Connection, name: str) -> str:
@@ -394,25 +428,6 @@ def seconds_a_unit(connection: Connection, stage: Stage, model_id: str) -> float
     return _latest(connection, stage_times.c.seconds / stage_times.c.units, alike)
 
 
-def show_activity(connection: Connection, activity: Activity) -> None:
-    """Say what a process does now, in place of what it said before."""
-    connection.execute(delete(activities).where(activities.c.owner == activity.owner))
-    connection.execute(insert(activities).values(owner=activity.owner, activity=activity.model_dump_json()))
-
-
-def forget_activity(connection: Connection, owner: str) -> None:
-    connection.execute(delete(activities).where(activities.c.owner == owner))
-
-
-def activity_owners(connection: Connection) -> list[str]:
-    return list(connection.execute(select(activities.c.owner)).scalars())
-
-
-def all_activities(connection: Connection) -> list[Activity]:
-    rows = connection.execute(select(activities.c.activity).order_by(activities.c.owner)).scalars()
-    return [Activity.model_validate_json(row) for row in rows]
-
-
 def _latest(connection: Connection, value: Any, where: ColumnElement[bool]) -> float | None:
     query = select(value).where(where).order_by(stage_times.c.id.desc()).limit(_RECENT)
     found = [float(each) for each in connection.execute(query).scalars()]
@@ -433,6 +448,28 @@ def _no_more_than(most_units: Mapping[str, float] | None) -> ColumnElement[bool]
             for model_id, most in (most_units or {}).items()
         ),
     )
+
+
+def _nobody_makes_its_steps(connection: Connection) -> ColumnElement[bool]:
+    """Whether a film shares no step that is not finished with one that is worked on now, in any batch or in
+    none; before its storyboard is written, not the words that it is written from."""
+    leased = and_(jobs.c.lease_owner > "", jobs.c.lease_expires_at >= datetime.now(UTC))
+    unfinished = (
+        select(job_steps.c.key)
+        .join(jobs, jobs.c.id == job_steps.c.job_id)
+        .outerjoin(steps, steps.c.key == job_steps.c.key)
+        .where(leased, steps.c.key.is_(None))
+    )
+    keys = set(connection.execute(unfinished).scalars())
+    unwritten = select(jobs.c.prompt, jobs.c.seed).where(leased, jobs.c.storyboard.is_(None))
+    from_words = batch_jobs.c.stage == STAGES.index(Stage.STORYBOARD)
+    its_job, alike = jobs.alias(), []
+    for prompt, seed in connection.execute(unwritten):
+        same = and_(its_job.c.id == batch_jobs.c.job_id, its_job.c.prompt == prompt, its_job.c.seed == seed)
+        alike.append(and_(from_words, exists().where(same)))
+    if keys:
+        alike.append(exists().where(job_steps.c.job_id == batch_jobs.c.job_id, job_steps.c.key.in_(keys)))
+    return not_(or_(false(), *alike))
 
 
 def _last_in_flight(
@@ -484,5 +521,7 @@ def _entry(row: Row[Any]) -> BatchEntry:
         error=row.error,
         hint=row.hint,
         seconds=row.seconds,
+        host_bytes=row.host_bytes,
+        gpu_bytes=row.gpu_bytes,
         not_before=row.not_before,
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
-from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
 
 from localvid.errors import InvalidRequestError, JobBusyError, JobNotFoundError, JobUnreadableError
 from localvid.schemas import FilmOptions, JobStatus, Storyboard, VideoJob, explain
@@ -148,6 +148,17 @@ def steps_of(connection: Connection, job_id: str) -> list[JobStep]:
         JobStep(key=row.key, kind=row.kind, label=row.label, done=row.made is not None)
         for row in connection.execute(query)
     ]
+
+
+def set_plan(connection: Connection, job_id: str, planned: Sequence[tuple[str, str, str]]) -> None:
+    """Record the job's steps as (key, kind, label), in place of those of an earlier plan."""
+    connection.execute(delete(job_steps).where(job_steps.c.job_id == job_id))
+    if planned:
+        rows = [
+            {"job_id": job_id, "position": position, "key": key, "kind": kind, "label": label}
+            for position, (key, kind, label) in enumerate(planned)
+        ]
+        connection.execute(insert(job_steps), rows)
 
 
 def is_busy(row: JobRow, temporaries: Path) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from localvid.errors import InvalidRequestError, JobBusyError, WorkspaceBusyError, WorkspaceError
 from localvid.files import as_workspace_error
@@ -29,7 +29,7 @@ from localvid.store.database import Database
 from localvid.store.paid import Limits, StepCalls, check_limits, close_published
 from localvid.store.space import Space
 from localvid.store.steps import add_step, artifact_of, forget_artifact, mark_used, refer
-from localvid.store.tables import job_steps, jobs
+from localvid.store.tables import jobs
 
 logger = logging.getLogger(__name__)
 
@@ -111,19 +111,13 @@ class JobLease:
         self.job = self.job.model_copy(update={"notices": notices})
         return True
 
-    def set_plan(self, step_keys: Sequence[tuple[str, str, str]]) -> None:
+    def set_plan(self, planned: Sequence[tuple[str, str, str]]) -> None:
         """Record the job's steps as (key, kind, label), in place of those of an earlier plan.
 
         What only the earlier plan referred to may be removed by the next clean-up.
         """
-        rows = [
-            {"job_id": self.job.id, "position": position, "key": key, "kind": kind, "label": label}
-            for position, (key, kind, label) in enumerate(step_keys)
-        ]
         with self._fenced() as connection:
-            connection.execute(delete(job_steps).where(job_steps.c.job_id == self.job.id))
-            if rows:
-                connection.execute(insert(job_steps), rows)
+            job_rows.set_plan(connection, self.job.id, planned)
 
     def publish(self, key: str, kind: str, partial: Path) -> Path:
         """Make `partial`, a file from `Store.temporary`, the artifact of the step `key`; return its path.

@@ -179,10 +179,23 @@ def _m005_batches(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+def _m006_activities(connection: Connection) -> None:
+    """Each process keeps what it does in a file of its own."""
+    connection.exec_driver_sql("DROP TABLE activities")
+
+
+def _m007_memory(connection: Connection) -> None:
+    """Of films that were made before, nothing is known."""
+    for column in ("host_bytes", "gpu_bytes"):
+        connection.exec_driver_sql(f"ALTER TABLE batch_jobs ADD COLUMN {column} BIGINT")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m001_jobs_steps_artifacts,
     _m002_notices,
     _m003_paid_calls,
     _m004_artifact_use,
     _m005_batches,
+    _m006_activities,
+    _m007_memory,
 )

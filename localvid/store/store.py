@@ -37,9 +37,9 @@ from localvid.schemas import (
     Storyboard,
     VideoJob,
 )
+from localvid.store import activities, owners, paid
 from localvid.store import batches as batch_rows
 from localvid.store import jobs as job_rows
-from localvid.store import owners, paid
 from localvid.store.artifacts import ArtifactFiles
 from localvid.store.batches import BatchRows, NewEntry, Next
 from localvid.store.database import Database
@@ -86,7 +86,6 @@ class Store:
             self._space.spend(lambda: migrate(self._database))
             self.settle_orphans()
             owners.sweep(self._temporaries)
-            self._forget_activities()
             self._space.set_ballast()
         except BaseException:
             self.close()
@@ -263,29 +262,15 @@ class Store:
 
     def show_activity(self, activity: Activity) -> None:
         """Say what this process does now; whoever looks on reads it."""
-        with self._database.write() as connection:
-            batch_rows.show_activity(connection, activity)
+        activities.show(self._owner.folder(), activity)
 
     def forget_activity(self) -> None:
         """This process does nothing more."""
-        with self._database.write() as connection:
-            batch_rows.forget_activity(connection, self.owner)
-
-    def _forget_activities(self) -> None:
-        """Remove what processes said that have died since; one look-up where none did."""
-        with self._database.read() as connection:
-            owning = batch_rows.activity_owners(connection)
-        dead = [owner for owner in owning if not owners.is_alive(self._temporaries, owner)]
-        if dead:
-            with self._database.write() as connection:
-                for owner in dead:
-                    batch_rows.forget_activity(connection, owner)
+        activities.forget(self._owner.folder())
 
     def activities(self) -> list[Activity]:
         """What processes do now; those that died are left out."""
-        with self._database.read() as connection:
-            found = batch_rows.all_activities(connection)
-        return [one for one in found if owners.is_alive(self._temporaries, one.owner)]
+        return activities.of_the_living(self._temporaries)
 
     # --- work ------------------------------------------------------------------------------------
 

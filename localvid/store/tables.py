@@ -142,6 +142,8 @@ batch_jobs = Table(
     Column("error", Text, nullable=False),
     Column("hint", Text, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+    Column("host_bytes", BigInteger),  # peaks of memory while its stages ran; unknown, or none
+    Column("gpu_bytes", BigInteger),
     Index("batch_jobs_by_stage", "batch_id", "state", "stage", "model", "number"),
     Index("batch_jobs_by_job", "job_id"),
 )
@@ -155,11 +157,4 @@ stage_times = Table(
     Column("units", Float, nullable=False),
     Column("seconds", Float, nullable=False),
     Index("stage_times_by_model", "stage", "model", "id"),
-)
-
-activities = Table(
-    "activities",  # what each process does at the moment
-    METADATA,
-    Column("owner", Text, primary_key=True),
-    Column("activity", Text, nullable=False),  # Activity as JSON
 )

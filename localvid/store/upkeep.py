@@ -17,10 +17,9 @@ from sqlalchemy import ColumnElement, Connection, delete, false, func, or_, sele
 
 from localvid.files import as_workspace_error
 from localvid.schemas import EntryState, JobStatus
+from localvid.store import activities, owners
 from localvid.store import jobs as job_rows
-from localvid.store import owners
 from localvid.store.artifacts import ArtifactFiles
-from localvid.store.batches import all_activities
 from localvid.store.database import Database
 from localvid.store.records import Amount, Cleaned, Usage
 from localvid.store.tables import artifacts, batch_jobs, job_steps, jobs, paid_calls, steps
@@ -90,7 +89,7 @@ class Upkeep:
         beside = sum(amount.bytes for amount in self._beside_artifacts())
         beside -= temporary.bytes if dry_run else 0
         with self._database.read() if dry_run else self._database.write() as connection:
-            at_work = self._at_work(connection)
+            at_work = self._at_work()
             spared = _spared(at_work, older_than, everything_unused=everything_unused)
             doomed = ~_referred_to(spared)
             dropped = (_artifacts_of_only if dry_run else _drop_steps)(connection, doomed)
@@ -111,13 +110,9 @@ class Upkeep:
             artifacts=removed, temporary=temporary, over_quota_bytes=max(0, excess), dry_run=dry_run
         )
 
-    def _at_work(self, connection: Connection) -> ColumnElement[bool]:
+    def _at_work(self) -> ColumnElement[bool]:
         """Whether a job is under lease, or waits for its next stage in a batch that a process works on."""
-        live = {
-            activity.batch_id
-            for activity in all_activities(connection)
-            if owners.is_alive(self._temporaries, activity.owner)
-        }
+        live = {activity.batch_id for activity in activities.of_the_living(self._temporaries)}
         leased = (
             select(batch_jobs.c.batch_id)
             .join(_other_jobs, _other_jobs.c.id == batch_jobs.c.job_id)

@@ -22,7 +22,7 @@ from localvid.llm.outline import OutlineWriter
 from localvid.llm.served.anthropic_writer import AnthropicWriter
 from localvid.llm.served.openai_writer import OpenAIWriter
 from localvid.registry import get_model
-from localvid.schemas import ModelInfo, ModelManifest, Progress, Storyboard
+from localvid.schemas import IN_THIS_PROCESS, ModelInfo, ModelManifest, Progress, Storyboard
 
 
 def info(adapter: str, source: Path | None = None) -> ModelInfo:
@@ -101,6 +101,15 @@ def test_the_same_seed_gives_the_same_storyboard(writer: StoryboardWriter) -> No
     first = writer.write("A storm at sea", num_shots=2, seed=5)
     writer.write("A quiet room", num_shots=1, seed=9)
     assert writer.write("A storm at sea", num_shots=2, seed=5) == first
+
+
+def test_what_a_process_of_its_own_takes_is_told(writer: StoryboardWriter) -> None:
+    writer.write("A fox", num_shots=1, seed=1)
+    peak = writer.peak_memory()
+    if not isinstance(writer, LlamaWriter):
+        assert peak == IN_THIS_PROCESS
+    elif peak.host_bytes is not None:  # else this system does not tell
+        assert 50 * 2**20 < peak.host_bytes < 2 * 2**30  # of weights it maps some 100 MB
 
 
 def test_progress_rises_to_the_number_of_shots(writer: StoryboardWriter) -> None:

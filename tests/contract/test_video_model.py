@@ -297,6 +297,25 @@ def test_progress_rises_to_the_end(model: VideoModel, clip_request: VideoRequest
     assert all(report.message for report in reports)
 
 
+def test_clips_are_begun_one_after_the_other_and_ended_later(
+    model: VideoModel, clip_request: VideoRequest
+) -> None:
+    outputs = [clip_request.output.with_name(f"{number}.mp4") for number in range(3)]
+    before = sorted(clip_request.output.parent.iterdir())
+    begun = [model.begin(clip_request.model_copy(update={"output": output})) for output in outputs]
+    begun.pop().close()
+    for clip, output in zip(begun, outputs, strict=False):
+        assert not output.exists()
+        clip.wait()
+        assert clip.is_written()
+        assert clip.result().video.path == output
+        clip.close()
+    assert sorted(clip_request.output.parent.iterdir()) == sorted([*before, *outputs[:2]])
+    assert np.array_equal(frames_of(outputs[0]), frames_of(outputs[1]))
+    model.generate(clip_request)
+    assert outputs[0].read_bytes() == clip_request.output.read_bytes()
+
+
 def test_stopping_at_any_report_leaves_no_file_and_a_working_model(
     model: VideoModel, clip_request: VideoRequest
 ) -> None:

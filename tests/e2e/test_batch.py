@@ -303,12 +303,10 @@ def test_few_films_in_flight_are_finished_before_others_are_begun(orchestrator: 
     order: list[tuple[int, Stage]] = []
     advance = BatchRows.advance
 
-    def record(
-        self: BatchRows, connection: object, job_id: str, following: object, *, seconds: float
-    ) -> None:
+    def record(self: BatchRows, connection: object, job_id: str, following: object, **taken: object) -> None:
         entry = next(entry for entry in seen if entry.job_id == job_id)
         order.append((entry.number, next(e.stage for e in [entry])))
-        advance(self, connection, job_id, following, seconds=seconds)  # type: ignore[arg-type]
+        advance(self, connection, job_id, following, **taken)  # type: ignore[arg-type]
 
     seen = batch.entries()
     with pytest.MonkeyPatch.context() as patch:

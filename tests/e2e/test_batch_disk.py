@@ -252,7 +252,8 @@ def test_the_kernel_sees_the_bytes_of_every_file_before_its_name(tmp_path: Path)
             synced.add(found[1])
         elif "rename" in line and " = 0" in line:
             source, target = re.findall(r'"([^"]+)"', line)[:2]
-            if str(workspace) in target:
+            # What a process does at the moment is worth nothing after a power cut.
+            if str(workspace) in target and Path(target).name != "activity.json":
                 renamed.append(target)
                 assert source in synced, line
     # For each film a storyboard, a clip and the film itself as artifacts, the film's copy; and the report.

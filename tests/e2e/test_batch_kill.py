@@ -208,7 +208,7 @@ class Ledger:
             for film in self.films(number):
                 assert self._quiet is not None
                 self._figures["unequal"] += film.read_bytes() != self._quiet.films[film.name]
-        self._figures["partials met"] += sum(1 for _ in (self._workspace / "tmp").glob("*/*"))
+        self._figures["partials met"] += sum(1 for _ in (self._workspace / "tmp").glob("*/*.part*"))
 
     def close(self) -> Counter[str]:
         """Look a last time, when all workers have ended; the figures."""
@@ -221,7 +221,6 @@ class Ledger:
         self._figures["lost"] += set(self._rows("SELECT status FROM jobs")) != {("done",)}
         self._figures["stale"] += sum(1 for _ in (self._workspace / "tmp").iterdir())
         self._figures["stale"] += len([path for path in self.folder.rglob(".*") if path.is_file()])
-        self._figures["stale rows"] += len(self._rows("SELECT owner FROM activities"))
         self._figures["steps"] += len(self._finished)
         self._count_events()
         return +self._figures
@@ -240,7 +239,7 @@ class Ledger:
     def everything(self) -> object:
         """All rows, and the names of all files."""
         tables = [name for (name,) in self._rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        rows = {name: self._rows(f"SELECT * FROM {name}") for name in tables if name != "activities"}
+        rows = {name: self._rows(f"SELECT * FROM {name}") for name in tables}
         files = [path for path in self.folder.rglob("*") if "tmp" not in path.parts and path.is_file()]
         return rows, sorted(files)
 
@@ -250,7 +249,7 @@ class Ledger:
         if not path.exists():
             return []
         with closing(sqlite3.connect(path, timeout=30)) as connection:
-            if not connection.execute("SELECT name FROM sqlite_master WHERE name = 'activities'").fetchone():
+            if not connection.execute("SELECT name FROM sqlite_master WHERE name = 'stage_times'").fetchone():
                 return []
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             return connection.execute(query).fetchall()

@@ -1,5 +1,8 @@
 """Films from Python, with the real models: the animatic, and a tiny random SVD through diffusers."""
 
+import threading
+import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from localvid import (
 from localvid.cli import run
 from localvid.errors import (
     CapabilityError,
+    DiskFullError,
     InvalidImageError,
     InvalidRequestError,
     JobCancelledError,
@@ -105,6 +109,123 @@ def test_a_prompt_becomes_a_film_that_carries_how_it_was_made(orchestrator: Vide
     assert [percent for _, percent, _ in seen] == sorted(percent for _, percent, _ in seen)
     assert seen[-1][1] == pytest.approx(100)
     assert {shot for _, _, shot in seen} == {None, 1, 2, 3}
+
+
+# --- one clip beside the next -----------------------------------------------------------------------
+
+
+class Held:
+    """A clip that is not written before it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+
+    def is_done(self) -> bool:
+        return self.let_go.is_set()
+
+    def wait(self, on_progress: OnProgress) -> None:
+        while not self.let_go.wait(0.01):
+            on_progress(Progress(step=0, num_steps=0))
+
+    def give_up(self) -> None:
+        self.let_go.set()
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int, Progress], None]], list[Held]]:
+    """Has the animatic give its clips up for writing later; told of each report, with the shot (from 0)."""
+
+    def hold(listen: Callable[[int, Progress], None]) -> list[Held]:
+        write, clips = Animatic._write_clip, []
+
+        def later(model: Animatic, request: VideoRequest, output: Path, on_progress: OnProgress) -> Held:
+            number = len(clips)
+
+            def tell(progress: Progress) -> None:
+                listen(number, progress)
+                on_progress(progress)
+
+            write(model, request, output, tell)
+            clips.append(Held())
+            return clips[-1]
+
+        monkeypatch.setattr(Animatic, "_write_clip", later)
+        return clips
+
+    return hold
+
+
+def test_a_clip_is_written_and_published_while_the_next_is_made(
+    orchestrator: VideoOrchestrator, held: Callable[..., list[Held]]
+) -> None:
+    store = orchestrator.store
+    job = orchestrator.create_job(storyboard=BOARD, options=SMALL)
+    keys = [shot.clip.key for shot in orchestrator.plan(BOARD, SMALL).shots]
+    published_at: dict[int, int] = {}
+
+    def listen(number: int, progress: Progress) -> None:
+        if number and progress.step == 2:
+            assert store.find(keys[number - 1]) is None
+            clips[number - 1].let_go.set()
+        if number and progress.step > 3:
+            deadline = time.monotonic() + 30
+            while store.find(keys[number - 1]) is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            published_at.setdefault(number - 1, progress.step)
+
+    clips = held(listen)
+    last = threading.Thread(target=lambda: _let_go(clips, 2))
+    last.start()
+    job = orchestrator.execute_job(job.id)
+    last.join()
+    assert published_at == {0: 4, 1: 4}
+    assert job.output_video_path is not None
+    assert film_frames(job).shape[0] == 24
+
+
+def _let_go(clips: list[Held], index: int) -> None:
+    while len(clips) <= index:
+        time.sleep(0.01)
+    clips[index].let_go.set()
+
+
+def test_a_clip_that_cannot_be_published_stops_the_next(
+    orchestrator: VideoOrchestrator, held: Callable[..., list[Held]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[tuple[int, int]] = []
+
+    def listen(number: int, progress: Progress) -> None:
+        if number:
+            clips[0].let_go.set()
+            time.sleep(0.1)
+            steps.append((number, progress.step))
+
+    def fail(_lease: JobLease, _key: str, _kind: str, _partial: Path) -> Path:
+        raise DiskFullError("no space left")
+
+    clips = held(listen)
+    job = orchestrator.create_job(storyboard=BOARD, options=SMALL)
+    monkeypatch.setattr(JobLease, "publish", fail)
+    with pytest.raises(DiskFullError):
+        orchestrator.execute_job(job.id)
+    assert steps[-1] < (1, 8)
+    assert orchestrator.store.get_job(job.id).status is JobStatus.FAILED
+
+
+def test_a_stop_keeps_the_clip_that_is_still_written(
+    orchestrator: VideoOrchestrator, held: Callable[..., list[Held]]
+) -> None:
+    def listen(number: int, progress: Progress) -> None:
+        if number and progress.step == 3:
+            clips[0].let_go.set()
+            orchestrator.stop()
+
+    clips = held(listen)
+    job = orchestrator.create_job(storyboard=BOARD, options=SMALL)
+    with pytest.raises(JobInterruptedError):
+        orchestrator.execute_job(job.id)
+    made = [orchestrator.is_made(shot.clip) for shot in orchestrator.plan(BOARD, SMALL).shots]
+    assert made == [True, False, False]
 
 
 def test_a_second_run_makes_nothing_and_puts_the_film_back(orchestrator: VideoOrchestrator) -> None:

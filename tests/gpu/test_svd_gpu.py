@@ -23,6 +23,9 @@ from fixtures_tiny import TINY_SAMPLING, save_full_size_svd, svd_info
 from numpy.typing import NDArray
 from PIL import Image
 
+from localvid import FilmOptions, VideoOrchestrator
+from localvid.batch import BatchTerms, Worker, begin_batch
+from localvid.batch_file import BatchRow
 from localvid.config import Settings
 from localvid.pipelines.diffusion import free_memory
 from localvid.pipelines.hosted import HostedVideoModel
@@ -314,6 +317,40 @@ def test_a_process_whose_gpu_fails_is_replaced(
     assert len(pids - {None}) == 2
     assert any("once more in a new process" in notice for notice in notices)
     assert np.array_equal(frames_of(request.output), frames_of(tmp_path / "here.mp4"))
+
+
+def test_films_of_a_batch_say_what_they_took_of_the_gpu(tiny_svd: Path, tmp_path: Path) -> None:
+    settings = Settings(
+        workspace=tmp_path / "workspace",
+        model_paths={"local:svd-xt": tiny_svd},
+        device="cuda",
+        min_free_gib=0,
+        offline=True,
+    )
+    Image.new("RGB", (64, 64), (90, 60, 30)).save(tmp_path / "first.png")
+    options = FilmOptions(
+        model="local:svd-xt",
+        llm="llm:outline",
+        reference_image=tmp_path / "first.png",
+        width=64,
+        height=64,
+        num_frames=4,
+        fps=7,
+        num_inference_steps=2,
+        max_shots=1,
+    )
+    rows = [BatchRow(line=n, number=n, prompt=f"a fox {n}", options=options, seed=n) for n in (1, 2)]
+    with VideoOrchestrator(settings) as orchestrator:
+        batch = begin_batch(orchestrator, rows, source="x")
+        Worker(orchestrator, batch, BatchTerms(backoff_seconds=0)).run()
+        films = batch.entries()
+
+    assert [film.state for film in films] == ["done", "done"], films[0].error
+    for film in films:
+        assert film.gpu_bytes is not None
+        assert film.host_bytes is not None
+        show(f"host {film.host_bytes / GIB:.2f} GiB, torch on the GPU {film.gpu_bytes / 2**20:.0f} MiB")
+        assert 0 < film.gpu_bytes < torch.cuda.get_device_properties(0).total_memory
 
 
 @torch.inference_mode()

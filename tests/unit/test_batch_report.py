@@ -21,11 +21,12 @@ from sqlalchemy import update
 from localvid.batch_report import BatchReport, page, read_report, write_report, writing
 from localvid.batch_report.pictures import MOST_BYTES
 from localvid.errors import WorkspaceError
-from localvid.schemas import EntryState, Stage, VideoJob
+from localvid.schemas import EntryState, PeakMemory, Stage, VideoJob
 from localvid.store import BatchRows, Store
 from localvid.store.tables import jobs as job_table
 
 HOSTILE = '</title><script>alert(1)</script> & "quotes" <img src=x onerror=alert(2)>'
+PEAK = PeakMemory(host_bytes=1_300_000_000, gpu_bytes=3_650_000_000)
 _VOID = {"img", "meta", "br", "hr", "link", "input"}
 
 
@@ -40,9 +41,10 @@ def batch(store: Store) -> BatchRows:
     """Five films: done with notes, failed, done and gone, to be tried again, cancelled."""
     batch, jobs = new_batch(store, [HOSTILE, "a river", "غابة هادئة", "an owl " * 100, "a canyon"])
     film = write_film(store.films / "a#1: 50%.mp4")
-    finish(store, batch, jobs[0], film, title=HOSTILE, notices=(HOSTILE, "tried once more"))
+    finish(store, batch, jobs[0], film, title=HOSTILE, notices=(HOSTILE, "tried once more"), peak=PEAK)
     give_up(batch, jobs[1], error=f"shot 2: {HOSTILE}")
-    finish(store, batch, jobs[2], gone := write_film(store.films / "gone.mp4"))
+    gone = write_film(store.films / "gone.mp4")
+    finish(store, batch, jobs[2], gone, peak=PeakMemory(host_bytes=300 * 2**20))
     gone.unlink()
     retry_later(batch, jobs[3])
     batch.set_aside(jobs[4].id, EntryState.CANCELLED, error="", hint="", attempts=0)
@@ -97,7 +99,11 @@ def test_the_document_says_what_rows_and_films_say(store: Store, batch: BatchRow
     assert report.ended_at is None
     assert report.work_seconds == 4 + 90 + 4 + 2
     assert report.film_seconds == 1.0
+    assert (report.host_bytes, report.gpu_bytes) == PEAK
     first, failed, gone, waiting, cancelled = report.films
+    assert (first.host_bytes, first.gpu_bytes) == PEAK
+    assert (gone.host_bytes, gone.gpu_bytes) == (300 * 2**20, None)
+    assert (waiting.host_bytes, waiting.gpu_bytes) == (None, None)
     assert [film.number for film in report.films] == [1, 2, 3, 4, 5]
     assert [film.line for film in report.films] == [2, 3, 4, 5, 6]
     assert first.video is not None
@@ -148,8 +154,11 @@ def test_the_page_says_what_became_of_each(store: Store, batch: BatchRows, tmp_p
         f"gone: {store.films / 'gone.mp4'}",
         "1.0 s, 64x48, 8 fps",
         "tried once more",
+        "most memory1.2 GiB, GPU 3.4 GiB",
+        "memory300 MiB",
     ):
         assert said in shown.words, said
+    assert shown.words.count("memory") == 3  # none is said of what is not known
 
 
 def test_it_can_be_read_aloud(store: Store, batch: BatchRows, tmp_path: Path) -> None:
@@ -235,8 +244,9 @@ def test_of_many_films_some_have_pictures_and_all_are_there(
         if number in (1, 5, 6):
             give_up(batch, job)
         else:
-            finish(store, batch, job, film)
+            finish(store, batch, job, film, peak=PEAK)
     shown, report = written(store, batch, tmp_path)
+    assert shown.words.count("1.2 GiB, GPU 3.4 GiB") == 1 + 6  # cards and rows of the table alike
     assert {image["alt"].split(" at")[0] for image in shown.all("img") if image["alt"]} == {
         "Frame of film 1",
         "Frame of film 3",

@@ -14,17 +14,31 @@ from typing import Any
 
 import pytest
 from batches import give_up, new_batch, retry_later
+from faulty_child import SWELLING, VARIABLE, Fault
 from sqlalchemy import select, update
 
-from localvid import FilmOptions, Settings, VideoOrchestrator
+from localvid import FilmOptions, Settings, VideoOrchestrator, memory
 from localvid.batch import BatchTerms, Crew, Worker, begin_batch
 from localvid.batch.crew import _name_of_gpu as name_of_gpu
 from localvid.batch.process import _say as say
 from localvid.batch_file import BatchRow
+from localvid.batch_report import read_report
 from localvid.errors import DiskFullError, GenerationFailedError, JobCancelledError, JobInterruptedError
 from localvid.errors import OutOfMemoryError as NoMemoryError
 from localvid.pipelines.animatic.adapter import Animatic
-from localvid.schemas import EntryState, NewJob, OnProgress, Stage, VideoJob, VideoRequest
+from localvid.pipelines.hosted import HostedVideoModel
+from localvid.schemas import (
+    EntryState,
+    ModelInfo,
+    NewJob,
+    OnProgress,
+    PeakMemory,
+    Shot,
+    Stage,
+    Storyboard,
+    VideoJob,
+    VideoRequest,
+)
 from localvid.store import Due, NewEntry, Next, Store
 from localvid.store.tables import jobs
 
@@ -80,6 +94,103 @@ def test_a_batch_is_recorded_with_its_jobs_or_not_at_all(workspace: Path) -> Non
         assert store.list_batches() == []
         batch = store.create_batch("x", entries, [first, first])
         assert [store.get_job(entry.job_id).prompt for entry in batch.entries()] == ["a", "b"]
+
+
+def test_of_all_stages_and_attempts_the_highest_peak_stays(workspace: Path) -> None:
+    clips = Next(Stage.CLIPS, "local:animatic", 1.0)
+    with Store(workspace) as store:
+        batch, (job,) = new_batch(store, ["a fox"])
+
+        def stage(host_bytes: int | None, gpu_bytes: int | None) -> tuple[int | None, int | None]:
+            peak = PeakMemory(host_bytes, gpu_bytes)
+            with store._database.write() as connection:
+                batch.advance(connection, job.id, clips, seconds=1.0, peak=peak)
+            (entry,) = batch.entries()
+            return entry.host_bytes, entry.gpu_bytes
+
+        assert stage(None, None) == (None, None)
+        assert stage(5 * 2**40, None) == (5 * 2**40, None)
+        assert stage(2, 7) == (5 * 2**40, 7)
+        batch.put_off(job.id, job.created_at, error="no", hint="", attempts=1, peak=PeakMemory(gpu_bytes=9))
+        assert stage(None, 8) == (5 * 2**40, 9)
+        batch.set_aside(
+            job.id, EntryState.FAILED, error="no", hint="", attempts=3, peak=PeakMemory(6 * 2**40, 1)
+        )
+        (entry,) = batch.entries()
+        assert (entry.host_bytes, entry.gpu_bytes) == (6 * 2**40, 9)
+
+
+# --- what films take --------------------------------------------------------------------------------
+
+
+def test_a_film_says_what_memory_it_took(tmp_path: Path) -> None:
+    settings = Settings(workspace=tmp_path / "workspace", min_free_gib=0, device="cpu")
+    row = BatchRow(line=1, number=1, prompt="a fox", options=OPTIONS, seed=1)
+    resident = memory._resident_bytes()
+    with VideoOrchestrator(settings) as orchestrator:
+        batch = begin_batch(orchestrator, [row], source="x")
+        Worker(orchestrator, batch, BatchTerms()).run()
+        (entry,) = batch.entries()
+        (film,) = read_report(orchestrator.store, batch).films
+    assert entry.state is EntryState.DONE
+    assert (film.host_bytes, film.gpu_bytes) == (entry.host_bytes, None)
+    _skip_where_nothing_is_told(entry.host_bytes)
+    installed = memory.total_bytes()
+    assert entry.host_bytes is not None
+    assert installed is not None
+    assert resident * 0.9 < entry.host_bytes < installed  # some of it may have been given back since
+
+
+def test_what_a_models_process_takes_is_its_films_and_not_the_next_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the first film's clip it takes 200 MiB more, and a GPU that is stood in for."""
+    (tmp_path / "strikes").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.setenv(VARIABLE, Fault(kind="swell", folder=tmp_path / "strikes", step=2).model_dump_json())
+    settings = Settings(workspace=tmp_path / "workspace", min_free_gib=0, device="cpu")
+
+    def open_hosted(info: ModelInfo, settings: Settings) -> HostedVideoModel:
+        return HostedVideoModel(info, settings, target="faulty_child:FaultyModel")
+
+    monkeypatch.setattr("localvid.slot.registry.open_video_model", open_hosted)
+    rows = [BatchRow(line=n, number=n, prompt=f"a fox {n}", options=OPTIONS, seed=n) for n in (1, 2)]
+    with VideoOrchestrator(settings) as orchestrator:
+        batch = begin_batch(orchestrator, rows, source="x")
+        Worker(orchestrator, batch, BatchTerms()).run()
+        first, second = batch.entries()
+    assert (first.state, second.state) == (EntryState.DONE, EntryState.DONE)
+    assert (first.gpu_bytes, second.gpu_bytes) == (3 * 2**30, 2**30)
+    _skip_where_nothing_is_told(first.host_bytes)
+    assert first.host_bytes is not None
+    assert second.host_bytes is not None
+    assert first.host_bytes - second.host_bytes == pytest.approx(SWELLING, rel=0.25)
+
+
+def test_a_film_that_fails_says_what_it_took_until_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: Animatic, _request: VideoRequest, _output: Path, _on_progress: OnProgress) -> None:
+        content = b"x" * SWELLING
+        raise GenerationFailedError(f"of no use: {len(content)} bytes")
+
+    monkeypatch.setattr(Animatic, "_write_clip", fail)
+    settings = Settings(workspace=tmp_path / "workspace", min_free_gib=0, device="cpu")
+    row = BatchRow(line=1, number=1, prompt="a fox", options=OPTIONS, seed=1)
+    with VideoOrchestrator(settings) as orchestrator:
+        batch = begin_batch(orchestrator, [row], source="x")
+        resident = memory._resident_bytes()
+        Worker(orchestrator, batch, BatchTerms(backoff_seconds=0)).run()
+        (entry,) = batch.entries()
+    assert entry.state is EntryState.FAILED
+    _skip_where_nothing_is_told(entry.host_bytes)
+    assert entry.host_bytes is not None
+    assert entry.host_bytes - resident > SWELLING * 0.75
+
+
+def _skip_where_nothing_is_told(host_bytes: int | None) -> None:
+    if host_bytes is None and memory.take_peak_bytes(os.getpid()) is None:
+        pytest.skip("this system does not tell a process's peak, or lets nobody begin it anew")
 
 
 # --- one film, from outside its batch ----------------------------------------------------------------
@@ -168,6 +279,66 @@ def test_films_that_do_not_fit_leave_their_place_to_those_that_do(workspace: Pat
         assert [one.entry.number for one in due] == [2, 4]
         assert [one.entry.number for one in batch.due(stages, in_flight=1)] == [1, 4]
         assert (batch.num_waiting(), batch.num_waiting(most_units={"svd": 10.0})) == (4, 3)
+
+
+# --- steps that films share --------------------------------------------------------------------------
+
+
+def test_films_whose_steps_another_makes_now_are_not_due(workspace: Path) -> None:
+    clips = Next(Stage.CLIPS, "local:animatic", 1.0)
+    board = Storyboard(shots=(Shot(description="a fox", seed=1),))
+    job = NewJob(prompt="", options=OPTIONS, seed=1, storyboard=board)
+    shared, own = ("a" * 64, "clip", "clip 1"), ("b" * 64, "clip", "clip 1")
+    entries = [NewEntry(job, line, (key,)) for line, key in enumerate([shared, shared, own], start=1)]
+    with Store(workspace) as store, Store(workspace) as other:
+        batch = store.create_batch("x", entries, [clips] * 3)
+        first, second, _third = batch.due([Stage.CLIPS])
+        with other.lease(first.entry.job_id) as lease:
+            assert [due.entry.number for due in batch.due([Stage.CLIPS])] == [3]
+            with store._database.read() as connection:
+                assert not batch.is_due(connection, second)
+            partial = other.temporary(".mp4")
+            partial.write_bytes(b"the clip")
+            lease.publish(shared[0], "clip", partial)
+            assert [due.entry.number for due in batch.due([Stage.CLIPS])] == [2, 3]  # it is found there
+        assert [due.entry.number for due in batch.due([Stage.CLIPS])] == [1, 2, 3]
+
+
+def test_films_of_the_same_words_are_not_written_at_once(workspace: Path) -> None:
+    with Store(workspace) as store, Store(workspace) as other:
+        batch, (job, *_rest) = new_batch(store, ["a fox", "a fox", "a whale"])
+        with other.lease(job.id):
+            assert [due.entry.number for due in batch.due([Stage.STORYBOARD])] == [3]
+        assert [due.entry.number for due in batch.due([Stage.STORYBOARD])] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "film", [{"prompt": "a fox"}, {"storyboard": Storyboard(shots=(Shot(description="a fox"),))}], ids=list
+)
+def test_two_workers_make_no_step_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, film: dict[str, Any]
+) -> None:
+    settings = Settings(workspace=tmp_path / "workspace", min_free_gib=0, device="cpu")
+    rows = [BatchRow(line=n, number=n, options=OPTIONS, seed=1, **film) for n in range(1, 5)]
+    drawn: list[Path] = []
+    write_clip = Animatic._write_clip
+
+    def count(model: Animatic, request: VideoRequest, output: Path, on_progress: OnProgress) -> Any:
+        drawn.append(output)
+        return write_clip(model, request, output, on_progress)
+
+    monkeypatch.setattr(Animatic, "_write_clip", count)
+    with VideoOrchestrator(settings) as one, VideoOrchestrator(settings) as other:
+        batch = begin_batch(one, rows, source="x")
+        workers = [Worker(each, batch, BatchTerms()) for each in (one, other)]
+        threads = [threading.Thread(target=worker.run) for worker in workers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert [entry.state for entry in batch.entries()] == ["done"] * 4
+        assert len({one.store.get_job(entry.job_id).output_video_path for entry in batch.entries()}) == 4
+    assert len(drawn) == 1
 
 
 # --- worker processes --------------------------------------------------------------------------------

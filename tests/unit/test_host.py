@@ -21,6 +21,7 @@ TARGET = """
 import ctypes, os, signal, subprocess, sys, time
 from pathlib import Path
 from localvid.errors import NotAvailableError
+from localvid.host import Later
 from localvid.schemas import Progress
 
 class Model:
@@ -91,6 +92,15 @@ class Model:
 
     def unserialisable(self):
         return object()
+
+    def leave_for_later(self, gate, fail=False):
+        def finish():
+            while not Path(gate).exists():
+                time.sleep(0.01)
+            if fail:
+                raise NotAvailableError("no room", hint="make some")
+
+        return Later(finish)
 
     def interrupt_mask(self):
         return signal.getsignal(signal.SIGINT) == signal.SIG_IGN
@@ -195,6 +205,55 @@ def test_other_exceptions_are_one_line_and_logged(
         with pytest.raises(ModelProcessError, match="TypeError"):
             host.call("unserialisable", {}, timeout_seconds=30)
         assert host.call("count", {"steps": 2}, timeout_seconds=30) == 2
+
+
+def test_what_a_call_leaves_to_do_goes_on_beside_the_next(
+    make_host: Callable[..., ChildHost], tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    with make_host() as host:
+        first = host.call("leave_for_later", {"gate": str(gate)}, timeout_seconds=30)
+        second = host.call("leave_for_later", {"gate": str(gate), "fail": True}, timeout_seconds=30)
+        assert host.call("count", {"steps": 2}, timeout_seconds=30) == 2
+        assert not first.is_done() and not second.is_done()
+        with pytest.raises(ZeroDivisionError):
+            first.wait(lambda _progress: 1 // 0)  # type: ignore[arg-type,return-value]
+        gate.touch()
+        first.wait()
+        assert first.is_done()
+        with pytest.raises(NotAvailableError, match="no room") as caught:
+            second.wait()
+        assert caught.value.hint == "make some"
+        assert host.call("count", {"steps": 1}, timeout_seconds=30) == 1
+
+
+def test_what_a_call_left_to_do_is_heard_of_during_the_next(
+    make_host: Callable[..., ChildHost], tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    with make_host() as host:
+        later = host.call("leave_for_later", {"gate": str(gate)}, timeout_seconds=30)
+        seen: list[bool] = []
+
+        def open_the_gate(_progress: Progress) -> None:
+            gate.touch()
+            seen.append(later.is_done())
+
+        host.call("sleep", {"seconds": 2.5}, on_progress=open_the_gate, timeout_seconds=30)
+        assert seen[0] is False and seen[-1] is True
+
+
+def test_what_a_process_left_to_do_ends_with_it(make_host: Callable[..., ChildHost], tmp_path: Path) -> None:
+    with make_host() as host:
+        later = host.call("leave_for_later", {"gate": str(tmp_path / "gate")}, timeout_seconds=30)
+        assert host.pid is not None
+        os.kill(host.pid, signal.SIGKILL)
+        with pytest.raises(ModelProcessError, match="SIGKILL"):
+            later.wait()
+        assert host.call("count", {"steps": 1}, timeout_seconds=30) == 1
+        with pytest.raises(ModelProcessError, match="before it had finished"):
+            later.wait()
+        assert not later.is_done()
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGILL, signal.SIGABRT, signal.SIGKILL])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from localvid.media.crop import cropped
 from localvid.media.decode import read_frames
 from localvid.media.encode import ClipWriter
 from localvid.media.sharpness import sharpness
-from localvid.media.shots import writing_shot
+from localvid.media.shots import ShotThread, ShotWriter, writing_shot
 from localvid.planning.moves import crop_path
 from localvid.schemas import Camera, CameraSpeed, CropPath, HandOver, VideoRequest, Window
 
@@ -50,6 +51,52 @@ def request(output: Path, *, num_frames: int, hand_over: HandOver | None = None)
         hand_over=hand_over,
         output=output,
     )
+
+
+@pytest.mark.parametrize("num_late", [0, 3])
+def test_a_thread_writes_the_same_bytes(tmp_path: Path, num_late: int) -> None:
+    frames = [np.roll(ramps(), 5 * number, axis=1) for number in range(NUM_FRAMES)]
+    files = []
+    for name in ("beside", "here"):
+        hand_over = HandOver(output=tmp_path / f"{name}.png", num_late_frames=num_late) if num_late else None
+        asked = request(tmp_path / f"{name}.mp4", num_frames=NUM_FRAMES, hand_over=hand_over)
+        shot: ShotThread | ShotWriter
+        if name == "beside":
+            with ShotThread(asked.output, asked, crop_path=path_of(Camera.PAN_LEFT)) as shot:
+                for frame in frames:
+                    shot.write(frame)
+            shot.wait()
+            assert shot.is_done()
+        else:
+            with writing_shot(asked.output, asked, crop_path=path_of(Camera.PAN_LEFT)) as shot:
+                for frame in frames:
+                    shot.write(frame)
+        files.append([path.read_bytes() for path in sorted(tmp_path.glob(f"{name}.*"))])
+    assert files[0] == files[1]
+    assert len(files[0]) == (2 if num_late else 1)
+
+
+def test_what_a_thread_cannot_write_is_raised_to_whoever_makes_the_frames(tmp_path: Path) -> None:
+    asked = request(tmp_path / "missing" / "clip.mp4", num_frames=NUM_FRAMES)
+    shot = ShotThread(asked.output, asked)
+    with pytest.raises(OSError, match="No such file"), shot:
+        for _ in range(1000):
+            shot.write(ramps())
+            time.sleep(0.01)
+    with pytest.raises(OSError, match="No such file"):
+        shot.wait()
+
+
+def test_a_shot_whose_frames_end_early_is_not_written_on(tmp_path: Path) -> None:
+    asked = request(tmp_path / "clip.mp4", num_frames=NUM_FRAMES)
+    shot = ShotThread(asked.output, asked)
+    with pytest.raises(ZeroDivisionError), shot:
+        shot.write(ramps())
+        _ = 1 // 0
+    assert shot.is_done()
+    size = asked.output.stat().st_size if asked.output.exists() else 0
+    shot.give_up()
+    assert (asked.output.stat().st_size if asked.output.exists() else 0) == size
 
 
 @pytest.mark.parametrize("continues", [False, True])

@@ -53,3 +53,27 @@ def test_kills_for_lack_of_memory_are_counted(system: Path) -> None:
     assert memory.oom_kills() == 2
     (system / "cgroup/memory.events").write_text("oom 5\noom_kill 1\noom_group_kill 0\n")
     assert memory.oom_kills() == 1
+
+
+def test_the_peak_of_a_process_is_read_and_begun_anew(system: Path) -> None:
+    assert memory.take_peak_bytes(77) is None
+    (system / "proc/77").mkdir()
+    (system / "proc/77/status").write_text("Name:\tpython\nVmPeak:\t 9000 kB\nVmHWM:\t    2024 kB\n")
+    assert memory.take_peak_bytes(77) == 2024 * KIB
+    assert (system / "proc/77/clear_refs").read_text() == "5"
+    (system / "proc/77/clear_refs").unlink()
+    (system / "proc/77/clear_refs").mkdir()  # it cannot be begun anew: the next peak would be this one
+    assert memory.take_peak_bytes(77) is None
+
+
+def test_a_real_peak_is_forgotten_once_it_is_taken() -> None:
+    taken = 96 * KIB**2
+    before = memory.take_peak_bytes(os.getpid())
+    if before is None:
+        pytest.skip("this system does not tell a process's peak, or lets nobody begin it anew")
+    content = b"x" * taken
+    del content
+    high, low = memory.take_peak_bytes(os.getpid()), memory.take_peak_bytes(os.getpid())
+    assert high is not None
+    assert low is not None
+    assert high - low == pytest.approx(taken, abs=taken / 4)

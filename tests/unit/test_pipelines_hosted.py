@@ -12,18 +12,25 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from faulty_child import VARIABLE, Fault
+from faulty_child import SWELLING, VARIABLE, Fault
 from processes import is_dead
 
 from localvid import registry
 from localvid.config import Settings
-from localvid.errors import DeviceFailedError, GenerationFailedError, ModelProcessError, NotAvailableError
+from localvid.errors import (
+    DeviceFailedError,
+    GenerationFailedError,
+    ModelProcessError,
+    NotAvailableError,
+    WorkspaceError,
+)
 from localvid.files import digest
 from localvid.pipelines import hosted
 from localvid.pipelines.hosted import HostedPainter, HostedVideoModel
-from localvid.schemas import KeyframeRequest, ModelInfo, ModelKind, Progress, VideoRequest
+from localvid.schemas import KeyframeRequest, ModelInfo, ModelKind, PeakMemory, Progress, VideoRequest
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -178,6 +185,67 @@ def test_a_broken_process_is_replaced_and_the_shot_tried_once_more(
     assert is_gone(first)
 
 
+@pytest.fixture
+def late(info: ModelInfo, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Late:
+    """A model whose clips are not written before the gate is there."""
+    fault = Fault(kind="", folder=tmp_path)
+    monkeypatch.setenv(VARIABLE, fault.model_dump_json())
+    return Late(HostedVideoModel(info, settings, target="faulty_child:LateModel"), tmp_path / "gate")
+
+
+class Late(NamedTuple):
+    model: HostedVideoModel
+    gate: Path
+
+
+def test_the_next_clip_is_made_while_one_is_written(
+    late: Late, clip_request: VideoRequest, expected: str
+) -> None:
+    other = clip_request.model_copy(update={"output": clip_request.output.with_name("other.mp4")})
+    with late.model as model:
+        first = model.begin(clip_request)
+        second = model.begin(other)
+        assert not first.is_written() and not second.is_written()
+        late.gate.touch()
+        for begun in (first, second):
+            begun.wait()
+            begun.result()
+    assert digest(clip_request.output) == digest(other.output) == expected
+
+
+def test_a_clip_that_its_process_did_not_write_to_the_end_is_made_anew(
+    late: Late, clip_request: VideoRequest, expected: str
+) -> None:
+    notices: list[str] = []
+    with late.model as model:
+        begun = model.begin(clip_request)
+        assert model.process.pid is not None
+        os.kill(model.process.pid, signal.SIGKILL)
+        late.gate.touch()
+        begun.wait(lambda progress: notices.append(progress.notice))
+        begun.result()
+    assert digest(clip_request.output) == expected
+    assert any("SIGKILL" in notice and "once more" in notice for notice in notices)
+
+
+def test_a_clip_that_is_given_up_while_it_is_written_leaves_nothing(
+    late: Late, clip_request: VideoRequest
+) -> None:
+    with late.model as model:
+        begun = model.begin(clip_request)
+        late.gate.touch()
+        begun.close()
+        assert list(clip_request.output.parent.glob(".*.part.*")) == []
+        model.generate(clip_request)
+
+
+def test_a_full_disk_is_told_as_such(model: HostedVideoModel, clip_request: VideoRequest) -> None:
+    """Which a batch waits for; another error would count as the film's."""
+    nowhere = clip_request.output.with_name("missing") / "clip.mp4"
+    with pytest.raises(WorkspaceError, match="No such file"):
+        model.process.write("write_clip", clip_request, nowhere, lambda _progress: None)
+
+
 @pytest.mark.parametrize(("kind", "error"), [("lose_device", DeviceFailedError), ("kill", ModelProcessError)])
 def test_a_shot_is_not_tried_a_third_time(
     break_it: Callable[..., HostedVideoModel],
@@ -284,6 +352,32 @@ def test_a_hosted_painter_paints(settings: Settings, tmp_path: Path) -> None:
     assert digest(tmp_path / "hosted.png") == digest(tmp_path / "here.png")
     assert pid is not None
     assert is_gone(pid)
+
+
+def test_what_its_process_took_is_told_once(
+    break_it: Callable[..., HostedVideoModel], clip_request: VideoRequest
+) -> None:
+    model = break_it("swell")
+    model.generate(clip_request)
+    high, low = model.peak_memory(), model.peak_memory()
+    assert (high.gpu_bytes, low.gpu_bytes) == (3 * 2**30, 2**30)
+    if high.host_bytes is None or low.host_bytes is None:
+        pytest.skip("this system does not tell a process's peak, or lets nobody begin it anew")
+    assert high.host_bytes - low.host_bytes == pytest.approx(SWELLING, rel=0.1)
+
+
+def test_without_torch_no_gpu_is_told_of_and_none_of_a_process_that_is_gone(model: HostedVideoModel) -> None:
+    assert model.peak_memory() == PeakMemory()
+    assert model.process.pid is None  # none was started to be asked
+    model.load()
+    assert model.peak_memory().gpu_bytes is None
+    pid = model.process.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert is_dead(pid)
+    assert model.peak_memory().gpu_bytes is None
+    model.load()
+    assert model.process.pid not in (None, pid)
 
 
 def test_tokens_and_keys_stay_here(info: ModelInfo, settings: Settings) -> None:

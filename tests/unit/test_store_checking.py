@@ -496,7 +496,7 @@ def test_rows_that_name_what_is_not_there_are_found_and_removed(store: Store) ->
     _execute(
         store.workspace,
         "INSERT INTO job_steps VALUES ('20200101-00000000', 0, 'a', 'clip', '')",
-        f"INSERT INTO batch_jobs SELECT 'gone', {_FILM}, NULL, 0, '', '', created_at FROM jobs",
+        f"INSERT INTO batch_jobs SELECT 'gone', {_FILM}, NULL, 0, '', '', created_at, NULL, NULL FROM jobs",
         "DELETE FROM artifacts WHERE address IN (SELECT address FROM steps WHERE key = 'a')",
         "DELETE FROM steps WHERE key = 'c'",
     )
@@ -521,7 +521,7 @@ def _forget_uses(workspace: Path) -> None:
     _execute(
         workspace,
         "ALTER TABLE artifacts DROP COLUMN used_at",
-        *(f"DROP TABLE {table}" for table in ("batch_jobs", "batches", "stage_times", "activities")),
+        *(f"DROP TABLE {table}" for table in ("batch_jobs", "batches", "stage_times")),
         "DELETE FROM schema_version WHERE version > 3",
     )
 

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from batches import give_up, new_batch
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from localvid.errors import WorkspaceError
@@ -143,6 +144,26 @@ def test_an_older_workspace_is_brought_up_to_date_and_keeps_its_rows(tmp_path: P
     database.close()
     assert tuple(row) == (job.id, None)
     assert versions == list(range(1, len(MIGRATIONS) + 2))
+
+
+def test_films_that_were_made_before_memory_was_recorded_stay(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        batch, (job,) = new_batch(store, ["a forest"])
+        give_up(batch, job)
+        batch_id = batch.id
+    database = Database(tmp_path / "localvid.sqlite3")
+    with database.write() as connection:  # as the version before had it
+        for statement in (
+            "ALTER TABLE batch_jobs DROP COLUMN host_bytes",
+            "ALTER TABLE batch_jobs DROP COLUMN gpu_bytes",
+            "DELETE FROM schema_version WHERE version > 6",
+        ):
+            connection.exec_driver_sql(statement)
+    database.close()
+    with Store(tmp_path) as store:
+        (entry,) = store.get_batch(batch_id).entries()
+    assert (entry.job_id, entry.attempts, entry.seconds) == (job.id, 3, 90.0)
+    assert (entry.host_bytes, entry.gpu_bytes) == (None, None)
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:

@@ -64,9 +64,12 @@ def test_what_a_dead_process_said_of_its_work_is_forgotten(workspace: Path) -> N
         )
 
     with Store(workspace) as living:
-        living.temporary(".mp4")  # so that it is known to live
         living.show_activity(activity(living.owner))
-        living.show_activity(activity(DEAD))
-        with Store(workspace), living._database.read() as connection:
-            rows = connection.exec_driver_sql("SELECT owner FROM activities").scalars().all()
-    assert rows == [living.owner]
+        folder = workspace / "tmp" / DEAD
+        folder.mkdir()
+        (folder / "activity.json").write_text(activity(DEAD).model_dump_json())
+        assert [one.owner for one in living.activities()] == [living.owner]
+        with Store(workspace):
+            assert not folder.exists()
+        (workspace / "tmp" / living.owner / "activity.json").write_text("{}")  # another version's
+        assert living.activities() == []

@@ -21,7 +21,7 @@ from localvid.errors import GenerationFailedError
 from localvid.media.check import Finding
 from localvid.media.look import ClipLook
 from localvid.pipelines.svd.pixels import all_finite, judge
-from localvid.schemas import KeyframeRequest, ModelKind, Progress
+from localvid.schemas import KeyframeRequest, ModelKind
 
 Picture = NDArray[np.float64]
 """`(height, width, 3)` in levels of 255"""
@@ -211,17 +211,16 @@ def test_one_frame_is_not_frozen_and_none_is_nothing() -> None:
 def test_a_clip_that_shows_nothing_fails(kind: str) -> None:
     finding = Finding.model_validate({"kind": kind, "num_frames": 3, "detail": "3 of 14 frames are it"})
     with pytest.raises(GenerationFailedError, match="shows nothing: 3 of 14") as caught:
-        judge(finding, lambda _progress: None)
+        judge(finding, lambda _notice: None)
     assert caught.value.hint
 
 
 def test_a_frozen_clip_is_told_once_and_a_sound_one_not_at_all() -> None:
-    told: list[Progress] = []
+    told: list[str] = []
     judge(Finding(kind="frozen", num_frames=13, detail="13 of 14 frames repeat the one before"), told.append)
     judge(None, told.append)
-    (progress,) = told
-    assert "13 of 14" in progress.notice
-    assert progress.num_steps == 0
+    (notice,) = told
+    assert "13 of 14" in notice
 
 
 # --- numbers -----------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Self
 
 from pydantic import Field, ValidationError
 
+from localvid import memory
 from localvid.config import Settings
 from localvid.errors import InvalidSettingsError, NotAvailableError
 from localvid.host import ChildHost
@@ -22,9 +23,11 @@ from localvid.llm.llama.formats import ChatFormat, chat_format_of, skips_thought
 from localvid.llm.llama.gguf import GgufHead, read_head
 from localvid.llm.revision.revise import revise
 from localvid.schemas import (
+    IN_THIS_PROCESS,
     Frozen,
     ModelInfo,
     OnProgress,
+    PeakMemory,
     Revision,
     Storyboard,
     explain,
@@ -115,6 +118,13 @@ class LlamaWriter:
         """Change a storyboard as an instruction says; raises as `write` and `revise.revise` do. The model is
         not loaded where rules do."""
         return revise(self.open_chat(), storyboard, instruction, seed=seed, on_progress=on_progress)
+
+    def peak_memory(self) -> PeakMemory:
+        """Of the model's process. What llama.cpp has on a GPU is not known."""
+        if self._host is None:
+            return IN_THIS_PROCESS
+        pid = self._host.pid
+        return PeakMemory(host_bytes=None if pid is None else memory.take_peak_bytes(pid))
 
     def open_chat(self) -> LlamaChat:
         """The model for one storyboard's questions, to be answered within `llm_timeout_seconds` from now."""

@@ -23,7 +23,16 @@ from localvid.llm.served.endpoint import Endpoint, endpoint_of, obstacle_to, pro
 from localvid.llm.served.failures import ServerFailure, error_of, without_key
 from localvid.llm.served.json_shapes import lines_of
 from localvid.llm.served.loop_thread import LoopThread, OutOfTimeError
-from localvid.schemas import Frozen, ModelInfo, OnProgress, Revision, Storyboard, ignore_progress
+from localvid.schemas import (
+    IN_THIS_PROCESS,
+    Frozen,
+    ModelInfo,
+    OnProgress,
+    PeakMemory,
+    Revision,
+    Storyboard,
+    ignore_progress,
+)
 
 _AT_ONCE = 4
 """Requests under way together."""
@@ -110,6 +119,9 @@ class ServedWriter:
         not asked where rules do."""
         with self._opened() as chat:
             return revise(chat, storyboard, instruction, seed=seed, on_progress=on_progress)
+
+    def peak_memory(self) -> PeakMemory:
+        return IN_THIS_PROCESS
 
     @contextmanager
     def _opened(self) -> Iterator[ServedChat]:

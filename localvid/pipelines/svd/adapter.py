@@ -12,8 +12,8 @@ from PIL import Image
 from localvid.config import Settings
 from localvid.errors import CapabilityError, InvalidImageError
 from localvid.media.look import ClipLook
-from localvid.media.shots import writing_shot
-from localvid.pipelines.base import VideoModel
+from localvid.media.shots import ShotThread
+from localvid.pipelines.base import Unfinished, VideoModel
 from localvid.pipelines.diffusion import choose_device, free_memory, guarded, use_threads
 from localvid.pipelines.svd.budget.ladder import (
     ClipSize,
@@ -78,14 +78,14 @@ class StableVideoDiffusion(VideoModel):
         write_latents(clip.sample(image), output, request, sampling)
         self._sampling_seconds[_Kind.of(request, sampling)] = clip.seconds
 
-    def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
+    def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> Unfinished:
         sampling = self._sampling(request)
         if request.latents is not None:
             stored = read_latents(request.latents, request, sampling)
             engine = self._open_engine(on_progress)
             report = _Report(on_progress, num_steps=request.num_frames)
             clip = self._begin(engine, request, sampling, report)
-            look = clip.decode(stored, output)
+            shot = clip.decode(stored, output)
             sampled = self._sampling_seconds.pop(_Kind.of(request, sampling), None)
             if sampled is not None:
                 clip.record_seconds(before=sampled)
@@ -94,11 +94,11 @@ class StableVideoDiffusion(VideoModel):
             engine = self._open_engine(on_progress)
             report = _Report(on_progress, num_steps=sampling.num_inference_steps + request.num_frames)
             clip = self._begin(engine, request, sampling, report)
-            look = clip.decode(clip.sample(image), output)
+            shot = clip.decode(clip.sample(image), output)
             clip.record_seconds()
         if self._spares_host:
             self._choices[_Kind.of(request, sampling)].remember_less_host()
-        judge(look.finding(), on_progress)
+        return shot
 
     def _sampling(self, request: VideoRequest) -> SamplingSettings:
         sampling = request.sampling or self.capabilities.sampling
@@ -222,11 +222,12 @@ class _Clip:
         self._report.count_on()
         return latents
 
-    def decode(self, latents: torch.Tensor, output: Path) -> ClipLook:
-        """Write the clip; where memory runs out, from its first frame again one rung lower."""
+    def decode(self, latents: torch.Tensor, output: Path) -> ShotThread:
+        """Make the frames, which are written meanwhile; where memory runs out, from the first one again one
+        rung lower. Raises GenerationFailedError if they show nothing."""
         self._report.say("decoding")
 
-        def write(plan: EnginePlan) -> ClipLook:
+        def write(plan: EnginePlan) -> ShotThread:
             return self._engine.attempt(lambda: self._write(latents, output, plan))
 
         self._engine.load(self._ladder)
@@ -241,15 +242,16 @@ class _Clip:
         """Tell how long the whole clip took, `before` included, for later estimates."""
         self._choice.record(self._ladder.plan, before + self.seconds)
 
-    def _write(self, latents: torch.Tensor, output: Path, plan: EnginePlan) -> ClipLook:
+    def _write(self, latents: torch.Tensor, output: Path, plan: EnginePlan) -> ShotThread:
         look, request, report = ClipLook(), self._request, self._report
-        with writing_shot(output, request, crop_path=request.crop_path) as shot:
+        with ShotThread(output, request, crop_path=request.crop_path) as shot:
             frames = self._engine.decode(latents, plan, on_slice=report.still_here)
             for number, frame in enumerate(frames, start=1):
                 look.see(frame)
                 shot.write(frame)
                 report.step(number)
-        return look
+            judge(look.finding(), report.notice)
+        return shot
 
 
 class _Report:

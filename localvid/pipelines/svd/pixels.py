@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from localvid.errors import GenerationFailedError
 from localvid.media.check import Finding
-from localvid.schemas import OnProgress, Progress
 
 
 def all_finite(tensor: torch.Tensor) -> bool:
@@ -18,12 +19,11 @@ def all_finite(tensor: torch.Tensor) -> bool:
     return bool(torch.isfinite(tensor.sum(dtype=torch.float32)))
 
 
-def judge(finding: Finding | None, on_progress: OnProgress) -> None:
+def judge(finding: Finding | None, on_notice: Callable[[str], None]) -> None:
     """Raise GenerationFailedError for a clip that shows nothing; give notice of one that stands still."""
     if finding is None:
         return
     if finding.kind == "frozen":
-        notice = f"the clip hardly moves: {finding.detail}; more energy or another seed may help"
-        on_progress(Progress(step=0, num_steps=0, message="decoding", notice=notice))
+        on_notice(f"the clip hardly moves: {finding.detail}; more energy or another seed may help")
         return
     raise GenerationFailedError(f"the clip shows nothing: {finding.detail}", hint="try another seed")

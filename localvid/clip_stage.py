@@ -1,0 +1,258 @@
+"""The stage in which a film's clips are made: here, or at a host where this machine cannot.
+
+While the model makes one clip, the one before is brought to its end beside it: its last frames are encoded,
+it is looked at and published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from localvid import registry
+from localvid.clips import ClipInHand, Published, begin_clip, is_due
+from localvid.config import Settings
+from localvid.errors import (
+    CapabilityError,
+    DeviceFailedError,
+    LocalvidError,
+    ModelProcessError,
+    NotAvailableError,
+    OutOfMemoryError,
+)
+from localvid.pipelines.base import VideoModel
+from localvid.planning import FilmPlan, ShotPlan, Step, StepKind
+from localvid.reporting import FilmProgress
+from localvid.schemas import ModelKind, Progress, Stage, Storyboard
+from localvid.sending import Sending, chains
+from localvid.slot import ModelSlot
+from localvid.steps import FilmSteps, new_file
+from localvid.store import JobLease, Store
+
+_NOT_HERE = (CapabilityError, NotAvailableError, OutOfMemoryError, DeviceFailedError, ModelProcessError)
+"""What says that this machine cannot make a shot: a fallback may."""
+
+MakePlan = Callable[[Storyboard | None, frozenset[int]], FilmPlan]
+
+
+class ClipStage:
+    """One run of the stage for one job; as `FilmRun` describes what it is given."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        lease: JobLease,
+        *,
+        models: ModelSlot,
+        make_plan: MakePlan,
+        bar: FilmProgress,
+        sending: Sending,
+        on_notice: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._lease = lease
+        self._models = models
+        self._make_plan = make_plan
+        self._bar = bar
+        self._sending = sending
+        self._on_notice = on_notice
+        self._steps = FilmSteps(store, lease, bar)
+        self._waiting: list[list[int]] = []
+        """Shots that the fallback makes when all others are made."""
+        self._handed_over: set[str] = set()
+        """Keys of the keyframes that clips of this run gave."""
+
+    def make(self, storyboard: Storyboard, plan: FilmPlan) -> FilmPlan:
+        """All clips; the plan that is returned says which of them the fallback made."""
+        model_id = self._lease.job.options.model
+        if registry.get_model(model_id, self._settings, ModelKind.VIDEO).manifest.is_remote:
+            self._sending.send(plan, chains(plan.shots))
+            return plan
+        with _Finisher(self._lease) as finisher:
+            for index in range(len(plan.shots)):
+                if finisher.blocks(plan.shots[index]):
+                    plan = self._settle(storyboard, plan, finisher)
+                hand = None
+                if index in plan.sent:
+                    self._leave_to_fallback(plan, index)
+                else:
+                    try:
+                        hand = self._begin(plan.shots, index, finisher)
+                    except _NOT_HERE as error:
+                        plan = self._give_up(storyboard, plan, index, error)
+                plan = self._settle(storyboard, plan, finisher)
+                if hand is not None:
+                    finisher.take(hand)
+            plan = self._settle(storyboard, plan, finisher)
+        self._sending.send(plan, self._waiting)
+        return plan
+
+    # --- the fallback ----------------------------------------------------------------------------
+
+    def _give_up(self, storyboard: Storyboard, plan: FilmPlan, index: int, error: LocalvidError) -> FilmPlan:
+        """The plan in which the fallback makes this shot; raises the error where there is none."""
+        if self._lease.job.options.fallback is None:
+            raise error
+        plan = self._make_plan(storyboard, plan.sent | {index})
+        self._bar.keep_notice(
+            f"shot {index + 1}: {plan.shots[index].clip_request.model_id} makes it, because {error.message}"
+        )
+        self._lease.set_plan(plan.step_rows())
+        self._leave_to_fallback(plan, index)
+        return plan
+
+    def _leave_to_fallback(self, plan: FilmPlan, index: int) -> None:
+        if plan.shots[index].clip_request.hand_over is not None:
+            self._sending.send(plan, [[index]])  # the next shot waits for it
+        else:
+            self._waiting.append([index])
+
+    # --- here ------------------------------------------------------------------------------------
+
+    def _begin(self, shots: Sequence[ShotPlan], index: int, finisher: _Finisher) -> ClipInHand | None:
+        """Make the shot's latents and its frames, whichever are missing. None: the clip is there."""
+        shot = shots[index]
+        if shot.keyframe is not None and shot.keyframe.kind is StepKind.LAST_FRAME:
+            self._enter(shot.keyframe, shots, index)
+            if shot.keyframe.key in self._handed_over:
+                self._bar.done()
+            else:
+                self._steps.reuse(shot.keyframe)
+        if not is_due(self._store, shots, index):
+            for step in (shot.latents, shot.clip):
+                if step is not None:
+                    self._enter(step, shots, index)
+                    self._steps.reuse(step)
+            return None
+
+        def report(progress: Progress) -> None:
+            finisher.go_on()
+            self._bar.report(progress)
+
+        request = shot.clip_request
+        if shot.keyframe is not None:
+            request = request.model_copy(update={"first_frame": self._steps.artifact(shot.keyframe)})
+        model = self._models.video_model(
+            registry.get_model(request.model_id, self._settings, ModelKind.VIDEO)
+        )
+        if shot.latents is not None:
+            self._enter(shot.latents, shots, index)
+            if not self._steps.reuse(shot.latents):
+                partial = new_file(self._store, ".safetensors")
+                model.sample(request, partial, report)
+                self._steps.publish(shot.latents, partial)
+            request = request.model_copy(update={"latents": self._steps.artifact(shot.latents)})
+        self._enter(shot.clip, shots, index)
+        self._announce_next(model, shots[index + 1 :])
+        hand = begin_clip(model, shots, index, request, store=self._store, on_progress=report)
+        self._bar.done()
+        return hand
+
+    def _enter(self, step: Step, shots: Sequence[ShotPlan], index: int) -> None:
+        self._bar.enter(Stage.CLIPS, step, shot=shots[index], num_shots=len(shots))
+
+    def _announce_next(self, model: VideoModel, shots: Sequence[ShotPlan]) -> None:
+        """The request of the next clip that is missing, if it waits for no picture."""
+        missing = (shot for shot in shots if self._store.find(shot.clip.key) is None)
+        shot = next(missing, None)
+        if shot is not None and shot.keyframe is None:
+            model.announce(shot.clip_request)
+
+    def _settle(self, storyboard: Storyboard, plan: FilmPlan, finisher: _Finisher) -> FilmPlan:
+        """Wait for the clip in hand, if there is one; the plan, if need be with that shot made elsewhere."""
+        if (index := finisher.index) is None:
+            return plan
+        try:
+            published = finisher.settle(self._listen)
+        except _NOT_HERE as error:
+            finisher.drop()
+            return self._give_up(storyboard, plan, index, error)
+        if published.notice:
+            self._on_notice(published.notice)
+        if published.handed_over is not None:
+            self._handed_over.add(published.handed_over.key)
+        return plan
+
+    def _listen(self, progress: Progress) -> None:
+        """While a clip is waited for whose step is no more the one that is shown."""
+        self._bar.again()
+        if progress.notice:
+            self._bar.keep_notice(progress.notice)
+
+
+class _Finisher:
+    """Brings one clip at a time to its end beside other work. A context manager: what is in hand when the
+    block fails is published all the same, unless that fails, too."""
+
+    def __init__(self, lease: JobLease) -> None:
+        self._lease = lease
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="clip")
+        self._hand: ClipInHand | None = None
+        self._end: Future[Published] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if isinstance(error, Exception):
+                with suppress(LocalvidError):  # the first error is the one to tell
+                    self.settle(lambda _progress: None)
+        finally:
+            self.drop()
+            self._pool.shutdown()
+
+    @property
+    def index(self) -> int | None:
+        """Of the shot (from 0) whose clip is in hand."""
+        return self._hand.shot.index if self._hand is not None else None
+
+    def blocks(self, shot: ShotPlan) -> bool:
+        """Whether that shot must wait for the clip in hand: it goes on from it, or has the same clip."""
+        if self._hand is None:
+            return False
+        goes_on = shot.keyframe is not None and shot.keyframe.kind is StepKind.LAST_FRAME
+        return goes_on or shot.clip.key == self._hand.shot.clip.key
+
+    def take(self, hand: ClipInHand) -> None:
+        """The clip that comes next; the one before is settled."""
+        assert self._hand is None
+        self._hand = hand
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Without waiting; what has failed meanwhile is raised, for the film cannot be finished then."""
+        if self._hand is None:
+            return
+        if self._end is None and self._hand.is_written():
+            self._end = self._pool.submit(self._hand.publish, self._lease)
+        if self._end is not None and self._end.done():
+            self._end.result()
+
+    def drop(self) -> None:
+        """Give up the clip in hand, if there is one."""
+        hand, self._hand, self._end = self._hand, None, None
+        if hand is not None:
+            hand.close()
+
+    def settle(self, on_progress: Callable[[Progress], None]) -> Published:
+        """Wait for the clip in hand, if there is one. Raises what it ended with, and whatever `on_progress`
+        raises."""
+        if self._hand is None:
+            return Published(None, "")
+        if self._end is None:
+            self._hand.wait(on_progress)
+            self._end = self._pool.submit(self._hand.publish, self._lease)
+        hand, end = self._hand, self._end
+        self._hand = self._end = None
+        try:
+            return end.result()
+        finally:
+            hand.close()
