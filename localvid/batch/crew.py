@@ -16,10 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from localvid.batch.process import GRACE_SECONDS, OF_THE_TERMINAL, Orders
 from localvid.batch.signs import SIGN, Silence
-from localvid.batch.terms import BatchTerms
+from localvid.batch.terms import MAX_ATTEMPTS, BatchTerms
 from localvid.config import Settings, secret_names
 from localvid.errors import ModelProcessError, WorkspaceBusyError
 from localvid.schemas import BatchSummary
@@ -63,6 +64,11 @@ class Crew:
         self._processes: dict[int, subprocess.Popen[str]] = {}
         self._silences: dict[int, Silence] = {}
         self._killed: set[int] = set()
+        self._counted: set[int] = set()
+        """Processes that died, and whose films were told so."""
+        self._deaths, self._failed_before = 0, 0
+        self._changed = datetime.now(UTC)
+        self._ending = False
         self._listeners: list[threading.Thread] = []
         self._stopping = threading.Event()
 
@@ -76,42 +82,22 @@ class Crew:
 
     def run(self) -> None:
         """Work until nothing is left. Raises ModelProcessError where workers die without doing anything."""
-        before = self._summary()
-        while before is None and not self._stopping.wait(_LOOK_SECONDS):
-            before = self._summary()
+        before = self._patient_summary()
         if before is None:
             return
-        deaths, changed, ending = 0, before.updated_at, False
+        self._failed_before, self._changed = before.failed, before.updated_at
         try:
             for seat in range(len(self._devices)):
                 self._start(seat)
             while self._processes:
                 time.sleep(_LOOK_SECONDS)
-                if ending := ending or self._stopping.is_set():
+                if self._is_ending():
                     self._close_inputs()
-                for seat, process in list(self._processes.items()):
-                    code = process.poll()
-                    if code is None:
-                        self._kill_if_silent(seat)
-                        continue
-                    latest = self._summary()
-                    if latest is None:
-                        continue  # its place is looked at again
-                    del self._processes[seat]
-                    _close_input(process)
-                    ending = ending or (self._terms.fail_fast and latest.failed > before.failed)
-                    if code == 0 or ending or self._stopping.is_set():
-                        continue
-                    deaths = deaths + 1 if latest.updated_at == changed else 1
-                    changed = latest.updated_at
-                    if deaths >= _MOST_DEATHS:
-                        raise ModelProcessError(
-                            f"worker processes of the batch die: the last ended with code {code}",
-                            hint="`localvid doctor` checks what is installed; "
-                            "with --workers 1 the batch runs in this process",
-                        )
-                    self._on_notice(f"a worker ended with code {code}; another takes its place")
-                    self._start(seat)
+                for seat in list(self._processes):
+                    try:
+                        self._look_at(seat)
+                    except WorkspaceBusyError as error:
+                        logger.warning("%s", error)  # its place is looked at again
         except KeyboardInterrupt:  # a second Ctrl-C: what they finished is kept
             for process in self._processes.values():
                 process.terminate()
@@ -123,13 +109,59 @@ class Crew:
             for listener in self._listeners:
                 listener.join()
 
-    def _summary(self) -> BatchSummary | None:
-        """None: the database is locked at the moment."""
-        try:
-            return self._batch.summary()
-        except WorkspaceBusyError as error:
-            logger.warning("%s", error)
-            return None
+    def _patient_summary(self) -> BatchSummary | None:
+        """None: it was stopped before the database was free."""
+        while not self._stopping.is_set():
+            try:
+                return self._batch.summary()
+            except WorkspaceBusyError as error:
+                logger.warning("%s", error)
+                self._stopping.wait(_LOOK_SECONDS)
+        return None
+
+    def _is_ending(self) -> bool:
+        self._ending = self._ending or self._stopping.is_set()
+        return self._ending
+
+    def _look_at(self, seat: int) -> None:
+        """Raises WorkspaceBusyError, when nothing was done, and as `run`."""
+        process = self._processes[seat]
+        code = process.poll()
+        if code is None:
+            self._kill_if_silent(seat)
+            return
+        died = code != 0 and not self._is_ending()
+        if died and process.pid not in self._counted:
+            self._count_death(process.pid, code)
+        latest = self._batch.summary()
+        del self._processes[seat]
+        _close_input(process)
+        self._ending = self._ending or (self._terms.fail_fast and latest.failed > self._failed_before)
+        if died and not self._ending:
+            self._replace(seat, code, latest)
+
+    def _count_death(self, pid: int, code: int) -> None:
+        """Each film that it held has failed once more: one at which workers die must not end the batch."""
+        silent = ", since it gave no sign of life" if pid in self._killed else ""
+        error = ModelProcessError(
+            f"the worker's process ended with code {code}{silent}",
+            hint="`localvid doctor` checks what is installed",
+        )
+        for number in self._batch.count_death(pid, error, most_attempts=MAX_ATTEMPTS):
+            self._on_notice(f"film {number}: {error.message}")
+        self._counted.add(pid)
+
+    def _replace(self, seat: int, code: int, latest: BatchSummary) -> None:
+        self._deaths = self._deaths + 1 if latest.updated_at == self._changed else 1
+        self._changed = latest.updated_at
+        if self._deaths >= _MOST_DEATHS:
+            raise ModelProcessError(
+                f"worker processes of the batch die: the last ended with code {code}",
+                hint="`localvid doctor` checks what is installed; "
+                "with --workers 1 the batch runs in this process",
+            )
+        self._on_notice(f"a worker ended with code {code}; another takes its place")
+        self._start(seat)
 
     def _kill_if_silent(self, seat: int) -> None:
         process = self._processes[seat]

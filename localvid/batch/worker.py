@@ -8,43 +8,30 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection
-
-from localvid.batch.gauge import MemoryGauge
+from localvid.batch.attempt import Attempt, Bench
 from localvid.batch.signs import Signs
-from localvid.batch.stages import stage_after, stage_again
-from localvid.batch.terms import MAX_ATTEMPTS, BatchTerms
+from localvid.batch.terms import BatchTerms
 from localvid.batch.waiting import LACKS, Waiting
 from localvid.errors import (
-    DiskFullError,
-    InvalidRequestError,
     JobBusyError,
-    JobCancelledError,
     JobNotFoundError,
     JobUnreadableError,
-    LocalvidError,
-    StoppedError,
     WorkspaceBusyError,
     WorkspaceError,
 )
 from localvid.orchestrator import VideoOrchestrator
-from localvid.schemas import Activity, EntryState, PeakMemory, Progress, Stage, StageTime, VideoJob
+from localvid.schemas import Stage
 from localvid.slot import ModelSlot
-from localvid.stages import FilmRun
-from localvid.store import BatchRows, Due, JobLease, Next
+from localvid.store import BatchRows, Due, JobLease
 
 logger = logging.getLogger(__name__)
 
 _MODELS_STAGES = (Stage.STORYBOARD, Stage.KEYFRAMES, Stage.CLIPS)
 _LOOK_SECONDS = 0.5
 """How often a worker with nothing to do looks again: others work on what is left, or it is not yet time."""
-_ACTIVITY_SECONDS = 1.0
 
 OnNotice = Callable[[str], None]
 
@@ -80,13 +67,13 @@ class Worker:
         self._news = threading.Event()
         """A film was joined, or the work is to stop: there may be nothing left."""
         self._models = ModelSlot(orchestrator.settings)
-        self.signs = Signs(on_sign)
+        self._signs = Signs(on_sign)
         self._waiting = Waiting(
             self._store,
             poll_seconds=terms.space_poll_seconds,
             stopped=self._stopped,
             on_notice=on_notice,
-            on_look=self.signs.show,
+            on_look=self._signs.show,
         )
         self._broken: BaseException | None = None
         self.was_stopped = False
@@ -112,9 +99,9 @@ class Worker:
         alarm = self._alarm()
         joining.start()
         try:
-            with self.signs.awaited(), self._models:
+            with self._signs.awaited(), self._models:
                 while not self._stopped.is_set() and self._broken is None:
-                    self.signs.show()
+                    self._signs.show()
                     if not self._work_once(_MODELS_STAGES, self._models):
                         if self._is_over():
                             break
@@ -207,120 +194,30 @@ class Worker:
         alarm.start()
         return alarm
 
-    # --- one stage of one film --------------------------------------------------------------------
-
     def _work(self, due: Due, lease: JobLease, models: ModelSlot) -> None:
-        watch = _Watch(due, lease, self, models)
-        run = self._orchestrator.run_of(
-            lease,
-            models=models,
-            on_progress=watch.listen,
-            on_notice=lambda notice: self._on_notice(f"film {due.entry.number}: {notice}"),
-            stopped=self._stopped,
-        )
+        attempt = Attempt(due, lease, self._bench(models))
         try:
             try:
-                self._advance(run, due, lease, watch)
+                attempt.run()
             except WorkspaceBusyError as error:
-                self._waiting.until_over(
-                    error
-                )  # with the lease still held, or it would lapse before it is free
+                # With the lease still held, which would lapse before the database is free.
+                self._waiting.until_over(error)
                 lease.pass_on()
         except JobBusyError as error:
             logger.warning("%s", error)  # the lease was lost: another process goes on with the film
-
-    def _advance(self, run: FilmRun, due: Due, lease: JobLease, watch: _Watch) -> None:
-        """Do the stage, and record what became of it. Raises JobBusyError once the lease is lost."""
-        try:
-            with watch.measuring():
-                result = run.advance(due.entry.stage)
-            following = None if isinstance(result, Path) else self._following(lease.job, due, result)
-
-            def record(connection: Connection) -> None:
-                if (time_taken := watch.time_taken()) is not None:
-                    self._batch.add_time(connection, time_taken)
-                self._batch.advance(
-                    connection, lease.job.id, following, seconds=watch.seconds, peak=watch.peak
-                )
-
-            if isinstance(result, Path):
-                lease.finish(result, record=record)
-            else:
-                lease.pass_on(record)
-        except JobBusyError:
-            raise
-        except JobCancelledError as error:
-            attempts = due.entry.attempts
-            lease.cancel(record=self._setting_aside(due, watch, EntryState.CANCELLED, error, attempts))
-        except StoppedError:
-            lease.pass_on()
-        except WorkspaceBusyError:
-            raise
-        except DiskFullError:
-            lease.pass_on()
-            raise
-        except LocalvidError as error:
-            self._fail(due, lease, watch, error, retryable=error.retryable)
-        except Exception as error:  # a defect must not cost the other films
-            logger.exception("film %d of the batch, job %s", due.entry.number, lease.job.id)
-            defect = LocalvidError(
-                f"{type(error).__name__}: {error}", hint="report it with what `localvid doctor` prints"
-            )
-            self._fail(due, lease, watch, defect, retryable=False)
-
-    def _following(self, job: VideoJob, due: Due, again: Stage | None) -> Next:
-        assert job.storyboard is not None  # written in the first stage
-        plan = self._orchestrator.plan(job.storyboard, job.options, prompt=job.prompt)
-        if again is not None:
-            return stage_again(again, job.options, plan)
-        return stage_after(due.entry.stage, job.options, plan)
-
-    def _fail(
-        self, due: Due, lease: JobLease, watch: _Watch, error: LocalvidError, *, retryable: bool
-    ) -> None:
-        attempts = due.entry.attempts + 1
-        # A model that failed is opened anew; a request that was wrong says nothing of it.
-        if due.entry.stage is not Stage.JOIN and not isinstance(error, InvalidRequestError):
-            self._models.close()
-        if retryable and attempts < MAX_ATTEMPTS:
-            lease.add_notice(f"attempt {attempts} in the stage {due.entry.stage} failed: {error.message}")
-            wait = self._terms.backoff_seconds * 2 ** (attempts - 1)
-            until = datetime.now(UTC) + timedelta(seconds=wait)
-            lease.pass_on(
-                lambda connection: self._batch.put_off(
-                    due.entry.job_id,
-                    until,
-                    error=error.message,
-                    hint=error.hint,
-                    attempts=attempts,
-                    seconds=watch.seconds,
-                    peak=watch.peak,
-                    connection=connection,
-                )
-            )
-            self._on_notice(
-                f"film {due.entry.number}: {error.message}; attempt {attempts + 1} of {MAX_ATTEMPTS} "
-                f"follows in {wait:.0f} s"
-            )
-            return
-        record = self._setting_aside(due, watch, EntryState.FAILED, error, attempts)
-        lease.fail(error.message, error.hint, record=record)
-        if self._terms.fail_fast:
+        if attempt.was_set_aside and self._terms.fail_fast:
             self._end()
 
-    def _setting_aside(
-        self, due: Due, watch: _Watch, state: EntryState, error: LocalvidError, attempts: int
-    ) -> Callable[[Connection], None]:
-        """What is recorded with the end of the work, so only while the lease is held."""
-        return lambda connection: self._batch.set_aside(
-            due.entry.job_id,
-            state,
-            error=error.message,
-            hint=error.hint,
-            attempts=attempts,
-            seconds=watch.seconds,
-            peak=watch.peak,
-            connection=connection,
+    def _bench(self, models: ModelSlot) -> Bench:
+        return Bench(
+            orchestrator=self._orchestrator,
+            batch=self._batch,
+            terms=self._terms,
+            models=models,
+            stopped=self._stopped,
+            signs=self._signs,
+            on_notice=self._on_notice,
+            device=self._device,
         )
 
     # --- joining ---------------------------------------------------------------------------------
@@ -328,84 +225,16 @@ class Worker:
     def _join_films(self) -> None:
         nothing = ModelSlot(self._orchestrator.settings)
         try:
-            with self.signs.awaited():
+            with self._signs.awaited():
                 while not self._stopped.is_set():
-                    self.signs.show()
+                    self._signs.show()
                     if self._work_once((Stage.JOIN,), nothing):
                         self._news.set()
                         continue
                     if self._models_are_done.wait(_LOOK_SECONDS / 5):
                         while not self._stopped.is_set() and self._work_once((Stage.JOIN,), nothing):
-                            self.signs.show()
+                            self._signs.show()
                         return
         except BaseException as error:
             self._broken = error
             self._news.set()
-
-    def say(self, due: Due, job_id: str, progress: Progress) -> None:
-        """Tell whoever looks on what is done now."""
-        activity = Activity(
-            owner=self._store.owner,
-            batch_id=self._batch.id,
-            job_id=job_id,
-            number=due.entry.number,
-            device=self._device,
-            stage=due.entry.stage,
-            message=progress.message,
-            shot=progress.shot,
-            num_shots=progress.num_shots,
-            overall=progress.overall,
-            loads=self.loads,
-            seen_at=datetime.now(UTC),
-        )
-        try:
-            self._store.show_activity(activity)
-        except WorkspaceError as error:  # a full disk costs no work that is under way
-            logger.warning("film %d: what is done is not shown: %s", due.entry.number, error)
-
-
-class _Watch:
-    """Listens to one stage of one film: how long it takes, what memory, and whether it made anything."""
-
-    def __init__(self, due: Due, lease: JobLease, worker: Worker, models: ModelSlot) -> None:
-        self._due = due
-        self._job_id = lease.job.id
-        self._worker = worker
-        self._started = time.monotonic()
-        self._gauge = MemoryGauge(models)
-        self._said = 0.0
-        self._made = self._reused = False
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._started
-
-    @property
-    def peak(self) -> PeakMemory:
-        return self._gauge.peak
-
-    def measuring(self) -> AbstractContextManager[object]:
-        """While the stage runs. Joining is not measured: it runs beside what is."""
-        return nullcontext() if self._due.entry.stage is Stage.JOIN else self._gauge
-
-    def listen(self, progress: Progress) -> None:
-        self._worker.signs.show()
-        if progress.num_steps and progress.step >= progress.num_steps:
-            self._reused |= progress.cached
-            self._made |= not progress.cached
-        now = time.monotonic()
-        # Joining goes on beside other work, which says more.
-        if now - self._said >= _ACTIVITY_SECONDS and self._due.entry.stage is not Stage.JOIN:
-            self._said = now
-            self._worker.say(self._due, self._job_id, progress)
-
-    def time_taken(self) -> StageTime | None:
-        """None where the stage made nothing, or not all of it, which would tell nothing of its pace."""
-        if self._reused or not self._made:
-            return None
-        return StageTime(
-            stage=self._due.entry.stage,
-            model_id=self._due.model_id,
-            units=self._due.units,
-            seconds=self.seconds,
-        )

@@ -7,6 +7,7 @@ still held.
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -31,10 +32,20 @@ from sqlalchemy import (
 )
 
 from localvid.errors import JobNotFoundError, LocalvidError
-from localvid.schemas import BatchEntry, BatchSummary, EntryState, NewJob, PeakMemory, Stage, StageTime
+from localvid.schemas import (
+    BatchEntry,
+    BatchSummary,
+    EntryState,
+    JobStatus,
+    NewJob,
+    PeakMemory,
+    Stage,
+    StageTime,
+)
+from localvid.store import owners
 from localvid.store.database import Database
 from localvid.store.jobs import add as add_job
-from localvid.store.jobs import new_id, set_plan
+from localvid.store.jobs import new_id, set_plan, set_values
 from localvid.store.tables import batch_jobs, batches, job_steps, jobs, stage_times, steps
 
 STAGES = tuple(Stage)
@@ -209,6 +220,34 @@ class BatchRows:
                 connection=connection,
             )
         return True
+
+    def count_death(self, pid: int, error: LocalvidError, *, most_attempts: int) -> list[int]:
+        """A process of this machine died: an attempt has failed at each film of this batch that it held, and
+        what has failed so often is set aside. Returns their numbers."""
+        held = (
+            select(jobs, batch_jobs.c.number, batch_jobs.c.stage, batch_jobs.c.attempts)
+            .join(batch_jobs, batch_jobs.c.job_id == jobs.c.id)
+            .where(_waiting(self.id), jobs.c.lease_owner > "", not_(jobs.c.cancel_requested))
+        )
+        with self._database.write() as connection:
+            rows = [row for row in connection.execute(held) if owners.is_of_process(row.lease_owner, pid)]
+            for row in rows:
+                attempts = row.attempts + 1
+                told = f"attempt {attempts} in the stage {STAGES[row.stage]} failed: {error.message}"
+                notices = json.dumps([*json.loads(row.notices), told], ensure_ascii=False)
+                values: dict[str, object] = {"notices": notices}
+                outcome: dict[str, object] = {
+                    "error": error.message,
+                    "hint": error.hint,
+                    "attempts": attempts,
+                }
+                if attempts >= most_attempts:
+                    values |= {"status": JobStatus.FAILED, "error": error.message, "hint": error.hint}
+                    values |= {"lease_owner": None, "lease_expires_at": None}
+                    outcome["state"] = EntryState.FAILED
+                set_values(connection, row.id, **values)
+                self._set(connection, row.id, outcome, seconds=0.0, peak=_UNKNOWN)
+        return [row.number for row in rows]
 
     def put_off(
         self,

@@ -71,6 +71,12 @@ def is_alive(temporaries: Path, owner: str) -> bool:
         return True
 
 
+def is_of_process(owner: str, pid: int) -> bool:
+    """Whether the owner is, or was, that process of this machine."""
+    matched = _NAME.fullmatch(owner)
+    return matched is not None and int(matched[1]) == pid and owner.startswith(f"{_host()}-")
+
+
 def describe(owner: str) -> str:
     """The owner in words: "process 4711 on gpu01"."""
     matched = _NAME.fullmatch(owner)
@@ -113,8 +119,11 @@ def sweep(temporaries: Path, *, dry_run: bool = False) -> Amount:
 
 
 def _new_name() -> str:
-    host = re.sub(r"[^A-Za-z0-9.]", ".", socket.gethostname())[:40] or "localhost"
-    return f"{host}-{os.getpid()}-{secrets.token_hex(6)}"
+    return f"{_host()}-{os.getpid()}-{secrets.token_hex(6)}"
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9.]", ".", socket.gethostname())[:40] or "localhost"
 
 
 def _claim(folder: Path) -> int:

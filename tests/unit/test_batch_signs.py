@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-import hanging_worker
+import faulty_worker
 import pytest
 from sqlalchemy import select
 
@@ -127,13 +127,13 @@ def test_a_worker_of_which_one_thread_hangs_gives_no_sign(
             monkeypatch.setattr("localvid.stages.join_clips", hang)
         worker = Worker(orchestrator, batch, BatchTerms(), on_sign=count)
         shown = [0]
-        show = worker.signs.show
+        show = worker._signs.show
 
         def show_and_count() -> None:
             show()
             shown[0] += 1
 
-        monkeypatch.setattr(worker.signs, "show", show_and_count)
+        monkeypatch.setattr(worker._signs, "show", show_and_count)
         thread = threading.Thread(target=worker.run)
         thread.start()
         assert hangs.wait(60)
@@ -151,12 +151,12 @@ def test_a_worker_process_that_hangs_with_its_lease_renewed_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     mark = tmp_path / "hangs"
-    monkeypatch.setenv("HANG", what)
-    monkeypatch.setenv("HANG_MARK", str(mark))
+    monkeypatch.setenv("FAULTY_WORKER", what)
+    monkeypatch.setenv("FAULTY_WORKER_MARK", str(mark))
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=":")
     monkeypatch.setattr(
         "localvid.batch.crew._RUN",
-        "import hanging_worker; hanging_worker.main(); from localvid.batch.process import main; main()",
+        "import faulty_worker; faulty_worker.main(); from localvid.batch.process import main; main()",
     )
     settings = Settings(workspace=tmp_path / "workspace", min_free_gib=0, device="cpu")
     notices: list[str] = []
@@ -182,7 +182,7 @@ def test_a_worker_process_that_hangs_with_its_lease_renewed_is_replaced(
             while not mark.exists():
                 time.sleep(0.01)
             first = lease()
-            time.sleep(hanging_worker.LEASE_SECONDS * 1.5)
+            time.sleep(faulty_worker.LEASE_SECONDS * 1.5)
             later = lease()
             leases.append((str(first[0] == later[0]), first[1] != later[1]))
             crew._silence_seconds = 1.5
@@ -196,8 +196,38 @@ def test_a_worker_process_that_hangs_with_its_lease_renewed_is_replaced(
         assert (entry.state, entry.attempts, entry.error) == (EntryState.DONE, 0, "")
     assert notices == [
         "a worker gave no sign of life for 1.5 s and was killed",
+        "film 1: the worker's process ended with code -9, since it gave no sign of life",
         "a worker ended with code -9; another takes its place",
     ]
+
+
+def test_a_film_at_which_workers_die_is_set_aside_and_the_others_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAULTY_WORKER", "whale")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=":")
+    monkeypatch.setattr(
+        "localvid.batch.crew._RUN",
+        "import faulty_worker; faulty_worker.main(); from localvid.batch.process import main; main()",
+    )
+    settings = Settings(workspace=tmp_path / "workspace", min_free_gib=0, device="cpu")
+    prompts = ("a whale", "a fox")
+    rows = [
+        BatchRow(line=n, number=n, prompt=prompt, options=OPTIONS, seed=1)
+        for n, prompt in enumerate(prompts, start=1)
+    ]
+    notices: list[str] = []
+    with VideoOrchestrator(settings, on_notice=lambda _: None) as orchestrator:
+        batch = begin_batch(orchestrator, rows, source="x")
+        Crew(settings, batch, BatchTerms(), devices=["cpu"], on_notice=notices.append).run()
+        whale, fox = batch.entries()
+        job = orchestrator.store.get_job(whale.job_id)
+    assert (whale.state, whale.attempts, fox.state) == (EntryState.FAILED, 3, EntryState.DONE)
+    assert (job.status, job.error) == ("failed", "the worker's process ended with code 7")
+    assert [notice.partition(" failed")[0] for notice in job.notices] == [
+        f"attempt {number} in the stage clips" for number in (1, 2, 3)
+    ]
+    assert notices.count("film 1: the worker's process ended with code 7") == 3
 
 
 def test_a_worker_that_is_silent_from_its_start_is_killed_and_counted(
