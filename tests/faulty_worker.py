@@ -1,8 +1,9 @@
 """A batch's worker process that breaks.
 
 The variable FAULTY_WORKER says at what: "clip" or "join", where it hangs once while its lease is renewed all
-the same, which the file FAULTY_WORKER_MARK tells; or at a word of a film's prompt, where it ends each time.
-Its lease is short, so that one that is not renewed would be seen to lapse.
+the same, which the file FAULTY_WORKER_MARK tells; or at a word of a film's prompt, where it ends each time,
+or with "refuse:" before it calls the request wrong. Its lease is short, so that one that is not renewed would
+be seen to lapse.
 """
 
 from __future__ import annotations
@@ -12,11 +13,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from localvid import stages
 from localvid.batch.worker import Worker
+from localvid.errors import InvalidRequestError
 from localvid.pipelines.animatic.adapter import Animatic
 
 LEASE_SECONDS = 0.9
+
+
+def employ(monkeypatch: pytest.MonkeyPatch, what: str, mark: Path = Path()) -> None:
+    """Have a crew's workers break so."""
+    monkeypatch.setenv("FAULTY_WORKER", what)
+    monkeypatch.setenv("FAULTY_WORKER_MARK", str(mark))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=":")
+    program = "import faulty_worker; faulty_worker.main(); from localvid.batch.process import main; main()"
+    monkeypatch.setattr("localvid.batch.crew._RUN", program)
 
 
 def main() -> None:
@@ -29,7 +42,9 @@ def main() -> None:
     def break_down(*arguments: Any, **named: Any) -> Any:
         if what in ("clip", "join"):
             _hang_once()
-        elif what in arguments[1].description:
+        elif what.removeprefix("refuse:") in arguments[1].description:
+            if what.startswith("refuse:"):
+                raise InvalidRequestError("it is too shy")
             os._exit(7)
         return work(*arguments, **named)
 

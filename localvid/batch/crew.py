@@ -1,4 +1,4 @@
-"""Several workers on one batch, each in a process of its own: started, watched, replaced when one dies.
+"""The workers on one batch, each in a process of its own: started, watched, replaced when one dies.
 
 They share the batch through its rows. A worker that dies gives its film back by dying: its lease ends, and
 another takes the film up where it was. So one that hangs is killed.
@@ -83,7 +83,7 @@ class Crew:
     def run(self) -> None:
         """Work until nothing is left. Raises ModelProcessError where workers die without doing anything."""
         before = self._patient_summary()
-        if before is None:
+        if before is None or not before.waiting:
             return
         self._failed_before, self._changed = before.failed, before.updated_at
         try:
@@ -157,8 +157,7 @@ class Crew:
         if self._deaths >= _MOST_DEATHS:
             raise ModelProcessError(
                 f"worker processes of the batch die: the last ended with code {code}",
-                hint="`localvid doctor` checks what is installed; "
-                "with --workers 1 the batch runs in this process",
+                hint="`localvid doctor` checks what is installed",
             )
         self._on_notice(f"a worker ended with code {code}; another takes its place")
         self._start(seat)

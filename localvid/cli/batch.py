@@ -273,25 +273,21 @@ def _run(
     settings: Settings,
     workers: int | None,
 ) -> None:
-    from localvid.batch import Crew, Worker
+    from localvid.batch import Crew
 
     devices = _devices(settings, workers)
-    making: Crew | Worker
-    if len(devices) > 1:
-        making = Crew(settings, found, terms, devices=devices, on_notice=display.notice)
-    else:
-        making = Worker(orchestrator, found, terms, device=devices[0], on_notice=display.notice)
+    crew = Crew(settings, found, terms, devices=devices, on_notice=display.notice)
 
     def stop() -> None:
-        making.stop()
+        crew.stop()
         display.stopping()
 
     try:
         with signals.stopping(stop), display, _watching(orchestrator, found, display, len(devices)):
-            making.run()
+            crew.run()
     except KeyboardInterrupt as error:
         raise _stopped(found, _num_left(found)) from error
-    if making.was_stopped and (left := _num_left(found)) != 0:
+    if crew.was_stopped and (left := _num_left(found)) != 0:
         raise _stopped(found, left)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import faulty_worker
 import pytest
 from PIL import Image
 
@@ -454,11 +455,11 @@ def test_every_mistake_is_told_before_anything_starts(
 def test_failures_give_a_table_and_exit_code_one_and_only_failed_mends_them(
     tmp_path: Path, films: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    failing_for(monkeypatch, "whale", InvalidRequestError("the whale is shy"))
+    faulty_worker.employ(monkeypatch, "refuse:whale")
     assert command(tmp_path, str(films), *FLAGS) == 1
     printed = capsys.readouterr().out
     assert "1 of 2 films done, 1 failed" in printed
-    assert "the whale is shy" in printed
+    assert "it is too shy" in printed
     monkeypatch.undo()
     assert command(tmp_path, str(films), "--only-failed") == 0
     assert "2 of 2 films done" in capsys.readouterr().out

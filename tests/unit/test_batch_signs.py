@@ -151,13 +151,7 @@ def test_a_worker_process_that_hangs_with_its_lease_renewed_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     mark = tmp_path / "hangs"
-    monkeypatch.setenv("FAULTY_WORKER", what)
-    monkeypatch.setenv("FAULTY_WORKER_MARK", str(mark))
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=":")
-    monkeypatch.setattr(
-        "localvid.batch.crew._RUN",
-        "import faulty_worker; faulty_worker.main(); from localvid.batch.process import main; main()",
-    )
+    faulty_worker.employ(monkeypatch, what, mark)
     settings = Settings(workspace=tmp_path / "workspace", min_free_gib=0, device="cpu")
     notices: list[str] = []
     leases: list[tuple[str, bool]] = []
@@ -204,12 +198,7 @@ def test_a_worker_process_that_hangs_with_its_lease_renewed_is_replaced(
 def test_a_film_at_which_workers_die_is_set_aside_and_the_others_are_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAULTY_WORKER", "whale")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=":")
-    monkeypatch.setattr(
-        "localvid.batch.crew._RUN",
-        "import faulty_worker; faulty_worker.main(); from localvid.batch.process import main; main()",
-    )
+    faulty_worker.employ(monkeypatch, "whale")
     settings = Settings(workspace=tmp_path / "workspace", min_free_gib=0, device="cpu")
     prompts = ("a whale", "a fox")
     rows = [
