@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from localvid import registry
-from localvid.clips import ClipInHand, Published, begin_clip, is_due
+from localvid.clips import ClipInHand, begin_clip, is_due
 from localvid.config import Settings
 from localvid.errors import (
     CapabilityError,
@@ -51,7 +51,6 @@ class ClipStage:
         make_plan: MakePlan,
         bar: FilmProgress,
         sending: Sending,
-        on_notice: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._store = store
@@ -60,7 +59,6 @@ class ClipStage:
         self._make_plan = make_plan
         self._bar = bar
         self._sending = sending
-        self._on_notice = on_notice
         self._steps = FilmSteps(store, lease, bar)
         self._waiting: list[list[int]] = []
         """Shots that the fallback makes when all others are made."""
@@ -168,14 +166,12 @@ class ClipStage:
         if (index := finisher.index) is None:
             return plan
         try:
-            published = finisher.settle(self._listen)
+            handed_over = finisher.settle(self._listen)
         except _NOT_HERE as error:
             finisher.drop()
             return self._give_up(storyboard, plan, index, error)
-        if published.notice:
-            self._on_notice(published.notice)
-        if published.handed_over is not None:
-            self._handed_over.add(published.handed_over.key)
+        if handed_over is not None:
+            self._handed_over.add(handed_over.key)
         return plan
 
     def _listen(self, progress: Progress) -> None:
@@ -193,7 +189,7 @@ class _Finisher:
         self._lease = lease
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="clip")
         self._hand: ClipInHand | None = None
-        self._end: Future[Published] | None = None
+        self._end: Future[Step | None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -242,11 +238,11 @@ class _Finisher:
         if hand is not None:
             hand.close()
 
-    def settle(self, on_progress: Callable[[Progress], None]) -> Published:
-        """Wait for the clip in hand, if there is one. Raises what it ended with, and whatever `on_progress`
-        raises."""
+    def settle(self, on_progress: Callable[[Progress], None]) -> Step | None:
+        """Wait for the clip in hand, if there is one; the keyframe that it gave. Raises what it ended with,
+        and whatever `on_progress` raises."""
         if self._hand is None:
-            return Published(None, "")
+            return None
         if self._end is None:
             self._hand.wait(on_progress)
             self._end = self._pool.submit(self._hand.publish, self._lease)

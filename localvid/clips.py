@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from localvid.errors import GenerationFailedError
 from localvid.media.check import check_clip
@@ -13,15 +12,6 @@ from localvid.planning import ShotPlan, Step
 from localvid.schemas import OnProgress, VideoRequest, ignore_progress
 from localvid.steps import new_file
 from localvid.store import JobLease, Store
-
-
-class Published(NamedTuple):
-    """What became of a clip."""
-
-    handed_over: Step | None
-    """The next shot's keyframe, if the clip gave it."""
-    notice: str
-    """What the user should know of it; may be empty."""
 
 
 class ClipInHand:
@@ -43,22 +33,22 @@ class ClipInHand:
         """Return when it is written. Raises what writing it raises, and whatever `on_progress` raises."""
         self._begun.wait(on_progress)
 
-    def publish(self, lease: JobLease) -> Published:
-        """Look at it and publish it, and before it what the next shot goes on from: where the clip is found,
-        that is there too. After `wait` also from another thread.
+    def publish(self, lease: JobLease) -> Step | None:
+        """Look at it and publish it, and before it what the next shot goes on from, which is returned: where
+        the clip is found, that is there too. After `wait` also from another thread.
 
         Raises GenerationFailedError for a clip that shows nothing, and as `VideoModel.generate` and
         `JobLease.publish` do.
         """
         self._begun.result()
-        notice = _look_at(self._request.output, self.shot, lease.job.id)
+        _look_at(self._request.output, self.shot, lease.job.id)
         handed_over = None
         if self._request.hand_over is not None and self._following is not None:
             handed_over = self._following.keyframe
         if handed_over is not None and self._request.hand_over is not None:
             lease.publish(handed_over.key, handed_over.kind.value, self._request.hand_over.output)
         lease.publish(self.shot.clip.key, self.shot.clip.kind.value, self._request.output)
-        return Published(handed_over, notice)
+        return handed_over
 
     def close(self) -> None:
         """Give up what is not written; idempotent."""
@@ -91,12 +81,12 @@ def make_clip(
     store: Store,
     lease: JobLease,
     on_progress: OnProgress = ignore_progress,
-) -> Published:
+) -> None:
     """The clip from its frames to the store. Raises as `begin_clip` and `ClipInHand.publish` do."""
     hand = begin_clip(model, shots, index, request, store=store, on_progress=on_progress)
     try:
         hand.wait(on_progress)
-        return hand.publish(lease)
+        hand.publish(lease)
     finally:
         hand.close()
 
@@ -111,18 +101,17 @@ def is_due(store: Store, shots: Sequence[ShotPlan], index: int) -> bool:
     return keyframe is not None and store.find(keyframe.key) is None and is_due(store, shots, index + 1)
 
 
-def _look_at(clip: Path, shot: ShotPlan, job_id: str) -> str:
-    """A valid mp4 is not success: a clip that shows nothing fails, a frozen one has a notice."""
-    drawn = shot.clip_request.sampling is None
-    finding = check_clip(clip, key_frames_only=drawn)
-    if finding is None:
-        return ""
-    if drawn:
-        still = shot.shot.energy == 0 and shot.shot.camera == "static"
-        return "" if finding.kind == "frozen" and still else f"shot {shot.index + 1}: {finding.detail}"
-    if finding.kind == "frozen":
-        return ""  # the model has looked closer, at frames that were not yet encoded, and has said so
-    raise GenerationFailedError(
-        f"shot {shot.index + 1} shows nothing: {finding.detail}",
-        hint=f"try another seed: localvid redo {job_id} --shot {shot.index + 1}",
-    )
+def _look_at(clip: Path, shot: ShotPlan, job_id: str) -> None:
+    """A valid mp4 is not success: a clip that shows nothing fails.
+
+    One that stands still the model has told, and of what is drawn also the rest: it has looked closer, at
+    frames that were not yet encoded.
+    """
+    if shot.clip_request.sampling is None:
+        return
+    finding = check_clip(clip)
+    if finding is not None and finding.kind != "frozen":
+        raise GenerationFailedError(
+            f"shot {shot.index + 1} shows nothing: {finding.detail}",
+            hint=f"try another seed: localvid redo {job_id} --shot {shot.index + 1}",
+        )

@@ -44,14 +44,11 @@ class Sending:
         store: Store,
         lease: JobLease,
         bar: FilmProgress,
-        *,
-        on_notice: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._store = store
         self._lease = lease
         self._bar = bar
-        self._on_notice = on_notice
         limit = lease.job.options.max_cost_usd
         self._limits = Limits(
             job_usd=settings.max_cost_usd if limit is None else limit,
@@ -118,7 +115,7 @@ class Sending:
         if not is_due(self._store, plan.shots, index):  # it was when it came into the queue
             raise MadeMeanwhileError("another job has made this clip meanwhile")
         with registry.open_remote_model(self._model(plan, index), self._settings, calls) as model:
-            published = make_clip(
+            make_clip(
                 model,
                 plan.shots,
                 index,
@@ -127,8 +124,6 @@ class Sending:
                 lease=self._lease,
                 on_progress=on_progress,
             )
-        if published.notice:
-            self._on_notice(published.notice)
 
     def _reuse(self, plan: FilmPlan, index: int) -> None:
         clip = plan.shots[index].clip

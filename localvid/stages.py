@@ -61,7 +61,7 @@ class FilmRun:
         self._on_notice = on_notice
         self._bar = FilmProgress(lease, on_progress, on_notice, stopped)
         self._steps = FilmSteps(store, lease, self._bar)
-        self._sending = Sending(settings, store, lease, self._bar, on_notice=on_notice)
+        self._sending = Sending(settings, store, lease, self._bar)
 
     def film(self) -> Path:
         """Run what is missing, stage by stage, and put the film where the user wants it."""
@@ -164,7 +164,6 @@ class FilmRun:
             make_plan=self._make_plan,
             bar=self._bar,
             sending=self._sending,
-            on_notice=self._on_notice,
         )
 
     # --- stages ----------------------------------------------------------------------------------

@@ -41,17 +41,17 @@ class Finding(Frozen):
     detail: str
 
 
-def check_clip(path: Path, *, key_frames_only: bool = False) -> Finding | None:
+def check_clip(path: Path) -> Finding | None:
     """Decode the clip and report the worst finding: black frames, then flat ones, then a frozen clip.
 
-    With `key_frames_only` the frames between are neither decoded nor counted. Black and flat are reported if
-    at least one frame is so; frozen if no frame differs from the first (a clip of one frame is never frozen).
+    Black and flat are reported if at least one frame is so; frozen if no frame differs from the first (a clip
+    of one frame is never frozen).
     None for a clip with a picture that moves. Raises InvalidVideoError.
     """
     black = flat = total = 0
     moves = False
     first: Samples | None = None
-    for frame in _subsampled(path, key_frames_only=key_frames_only):
+    for frame in _subsampled(path):
         total += 1
         is_black = float(frame.max()) <= _BLACK_LUMA
         black += is_black
@@ -78,12 +78,10 @@ def _block_means(samples: Samples) -> Samples:
     return means
 
 
-def _subsampled(path: Path, *, key_frames_only: bool) -> Iterator[Samples]:
+def _subsampled(path: Path) -> Iterator[Samples]:
     """The luma of every eighth pixel of every eighth line."""
     with open_input(path) as (container, stream):
         stream.thread_type = "AUTO"
-        if key_frames_only:
-            stream.codec_context.skip_frame = "NONKEY"
         for frame in container.decode(stream):
             gray = frame if frame.format.name.startswith("yuv") else frame.reformat(format="yuv420p")
             plane = gray.planes[0]

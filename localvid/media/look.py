@@ -6,6 +6,8 @@ a repeated frame is bit for bit the one before, while the grain of a still one i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,20 +25,29 @@ _SUBSAMPLE = 8
 
 
 class ClipLook:
-    """Looks at the frames of one clip, in their order, before they are encoded."""
+    """Looks at the frames of one clip, in their order, before they are encoded.
 
-    def __init__(self) -> None:
+    `drawn`: a picture without grain that may move by less than can be seen from one frame to the next. It is
+    frozen only if every frame repeats the first.
+    """
+
+    def __init__(self, *, drawn: bool = False) -> None:
+        self._drawn = drawn
         self._total = self._black = self._flat = self._repeated = 0
-        self._last: NDArray[np.uint8] | None = None
+        self._before: NDArray[np.uint8] | None = None
 
     def see(self, frame: NDArray[np.uint8]) -> None:
-        """The next frame, `(height, width, 3)`. It is kept until the one after it."""
+        """The next frame, `(height, width, 3)`, or with a fourth channel that says nothing. It is kept until
+        the one after it; of what is drawn, the first to the end."""
         self._total += 1
-        is_black = bool(frame.max() <= _BLACK_LEVEL)
+        is_black = _is_black(frame)
         self._black += is_black
         self._flat += not is_black and _is_flat(frame)
-        self._repeated += self._last is not None and _are_same(self._last, frame)
-        self._last = frame
+        # Of a drawn clip that has moved once, nothing more is asked.
+        if self._before is not None and not (self._drawn and self._repeated < self._total - 2):
+            self._repeated += _are_same(self._before, frame)
+        if self._before is None or not self._drawn:
+            self._before = frame
 
     def finding(self) -> Finding | None:
         """The worst: black frames, then frames of one colour, then a clip most of whose frames repeat the
@@ -50,23 +61,37 @@ class ClipLook:
             return Finding(
                 kind="flat", num_frames=self._flat, detail=f"{self._flat} of {total} frames are of one colour"
             )
+        if self._drawn:
+            return self._still() if self._repeated == total - 1 > 0 else None
         if self._repeated * 2 > total - 1:
             detail = f"{self._repeated} of {total} frames repeat the one before"
             return Finding(kind="frozen", num_frames=self._repeated, detail=detail)
         return None
 
+    def _still(self) -> Finding:
+        detail = f"all {self._total} frames show the same picture"
+        return Finding(kind="frozen", num_frames=self._total, detail=detail)
+
+
+def _is_black(frame: NDArray[np.uint8]) -> bool:
+    return all(bool(channel.max() <= _BLACK_LEVEL) for channel in _channels(frame))
+
 
 def _is_flat(frame: NDArray[np.uint8]) -> bool:
-    """A few pixels tell for nearly every frame; only where they do not, all are looked at."""
-    return all(
-        bool((np.ptp(pixels, axis=(0, 1)) <= _FLAT_LEVELS).all())
-        for pixels in (frame[::_SUBSAMPLE, ::_SUBSAMPLE], frame)
-    )
+    return all(int(np.ptp(channel)) <= _FLAT_LEVELS for channel in _channels(frame))
 
 
 def _are_same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
     return all(
         # Not a difference, which wraps around below zero.
         bool((np.maximum(a, b) - np.minimum(a, b)).max() <= _SAME_LEVELS)
-        for a, b in ((one[::_SUBSAMPLE, ::_SUBSAMPLE], other[::_SUBSAMPLE, ::_SUBSAMPLE]), (one, other))
+        for a, b in zip(_channels(one), _channels(other), strict=True)
     )
+
+
+def _channels(frame: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """One after the other, at first of a few pixels: these tell for nearly every frame, and of the first
+    channel alone; only where they do not, all pixels are looked at."""
+    for pixels in (frame[::_SUBSAMPLE, ::_SUBSAMPLE], frame):
+        for channel in range(3):
+            yield np.ascontiguousarray(pixels[..., channel])

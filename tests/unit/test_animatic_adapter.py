@@ -155,6 +155,25 @@ def test_the_caption_is_in_the_lower_third_and_nowhere_else(animatic: Animatic, 
     assert ((badge[:, 0] > 200) & (badge[:, 1] > 150) & (badge[:, 2] < 140)).any()  # the number's ground
 
 
+@pytest.mark.parametrize(("camera", "energy"), [(Camera.TRUCK_RIGHT, 0.1), (Camera.STATIC, 0.0)])
+def test_a_clip_that_is_as_it_was_asked_for_has_no_notice(
+    animatic: Animatic, tmp_path: Path, photo: Path, camera: Camera, energy: float
+) -> None:
+    asked = request(tmp_path / "clip.mp4", camera=camera, energy=energy, first_frame=photo)
+    assert animatic.generate(asked).notices == ()
+
+
+def test_what_stands_still_unasked_or_shows_nothing_is_told(
+    animatic: Animatic, tmp_path: Path, photo: Path
+) -> None:
+    still = request(tmp_path / "still.mp4", camera=Camera.STATIC, energy=0.5, first_frame=photo)
+    assert animatic.generate(still).notices == ("all 9 frames show the same picture",)
+    night = tmp_path / "night.png"
+    Image.new("RGB", (WIDTH, HEIGHT)).save(night)
+    black = request(tmp_path / "black.mp4", camera=Camera.STATIC, first_frame=night)
+    assert animatic.generate(black).notices == ("9 of 9 frames are black",)
+
+
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     """An image of the clip's size with a pattern that shows every distortion: a white disc on a ramp."""

@@ -154,14 +154,6 @@ def test_a_noisy_still_is_frozen_after_coding_too(tmp_path: Path) -> None:
     assert finding.kind == "frozen"
 
 
-def test_key_frames_alone_show_a_black_clip_and_not_a_moment_of_it(tmp_path: Path) -> None:
-    finding = check_clip(write(tmp_path / "black.mp4", black), key_frames_only=True)
-    assert finding is not None
-    assert (finding.kind, finding.num_frames) == ("black", 2)
-    assert check_clip(write(tmp_path / "moment.mp4", one_black), key_frames_only=True) is None
-    assert check_clip(write(tmp_path / "moving.mp4", moving), key_frames_only=True) is None
-
-
 def test_one_frame_is_not_frozen(tmp_path: Path) -> None:
     assert check_clip(write(tmp_path / "clip.mp4", still, 1)) is None
 

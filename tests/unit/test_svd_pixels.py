@@ -197,6 +197,42 @@ def test_every_injected_fault_is_found_in_every_clip(
         assert (finding.kind, finding.num_frames) == (kind, num_frames)
 
 
+def drifting_slowly(picture: Picture) -> Frames:
+    """A pixel in three seconds, as the animatic moves at its slowest: no frame differs from the one before
+    by more than a repetition may."""
+    for number in range(72):
+        part = number / 72
+        yield as_bytes((1 - part) * picture[:, :WIDTH] + part * picture[:, 1 : 1 + WIDTH])
+
+
+@pytest.mark.parametrize("way", [slow_drift, one_small_light, drifting_slowly])
+def test_no_false_alarm_on_what_is_drawn(pictures: list[Picture], way: Callable[[Picture], Frames]) -> None:
+    found = {}
+    for scene, picture in zip(SCENES, pictures, strict=True):
+        look = ClipLook(drawn=True)
+        for frame in way(picture):
+            look.see(np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)]))
+        found[scene] = look.finding()
+    assert found == dict.fromkeys(SCENES)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "num_frames"),
+    [(black, "black", 14), (one_black_frame, "black", 1), (one_colour, "flat", 14), (frozen, "frozen", 14)],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_fault_is_found_in_what_is_drawn(
+    pictures: list[Picture], fault: Callable[[list[NDArray[np.uint8]]], Frames], kind: str, num_frames: int
+) -> None:
+    for picture in pictures:
+        look = ClipLook(drawn=True)
+        for frame in fault(list(slow_drift(picture))):
+            look.see(np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)]))
+        finding = look.finding()
+        assert finding is not None
+        assert (finding.kind, finding.num_frames) == (kind, num_frames)
+
+
 def test_one_frame_is_not_frozen_and_none_is_nothing() -> None:
     assert look_at(still_with_grain(np.random.default_rng(0).uniform(0, 255, (HEIGHT, WIDTH, 3)))) is None
     look = ClipLook()

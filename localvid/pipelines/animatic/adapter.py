@@ -11,6 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from localvid.media.check import Finding
+from localvid.media.look import ClipLook
 from localvid.media.shots import writing_shot
 from localvid.pipelines.animatic.camera import CameraPath
 from localvid.pipelines.animatic.direct import Shoot, direct, direct_image, without_caption
@@ -47,10 +49,16 @@ class Animatic(VideoModel):
         scene, path = self._painted(request)
         self._paint_ahead()
         workers = min(4, self.settings.threads or os.cpu_count() or 1)
+        report = Progress(step=0, num_steps=request.num_frames, message="drawing frames")
+        look = ClipLook(drawn=True)
         with writing_shot(output, request) as shot:
             for index, frame in enumerate(_frames(scene, path, request, workers=workers), start=1):
+                look.see(frame)
                 shot.write(frame)
-                on_progress(Progress(step=index, num_steps=request.num_frames, message="drawing frames"))
+                report = report.model_copy(update={"step": index})
+                on_progress(report)
+        if (finding := look.finding()) is not None and not _is_meant(finding, request):
+            on_progress(report.model_copy(update={"notice": finding.detail}))
 
     def _painted(self, request: VideoRequest) -> tuple[Scene, CameraPath]:
         ahead, self._ahead = self._ahead, None
@@ -82,6 +90,11 @@ class AnimaticPainter(KeyframePainter):
         scene, path = direct(shoot)
         Image.fromarray(scene.frame(path.pose(0.0), 0.5)).save(output)
         on_progress(Progress(step=1, num_steps=1, message="painting the scene"))
+
+
+def _is_meant(finding: Finding, request: VideoRequest) -> bool:
+    """Whether it is what was asked for: nothing that moves, seen by a camera that stands still."""
+    return finding.kind == "frozen" and request.energy == 0 and request.camera is Camera.STATIC
 
 
 def _without_outputs(request: VideoRequest) -> VideoRequest:
