@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 _MODELS_STAGES = (Stage.STORYBOARD, Stage.KEYFRAMES, Stage.CLIPS)
 _LOOK_SECONDS = 0.5
 """How often a worker with nothing to do looks again: others work on what is left, or it is not yet time."""
+_JOIN_LOOK_SECONDS = 2.0
+"""How often a film may have come whose clips another process made."""
 
 OnNotice = Callable[[str], None]
 
@@ -64,6 +66,8 @@ class Worker:
         self._on_notice = on_notice
         self._stopped = threading.Event()
         self._models_are_done = threading.Event()
+        self._clips_are_made = threading.Event()
+        """Of a film, or of all: there may be one to join."""
         self._news = threading.Event()
         """A film was joined, or the work is to stop: there may be nothing left."""
         self._models = ModelSlot(orchestrator.settings)
@@ -92,6 +96,7 @@ class Worker:
     def _end(self) -> None:
         self._stopped.set()
         self._news.set()
+        self._clips_are_made.set()
 
     def run(self) -> None:
         """Work until nothing is left. What is no LocalvidError, and no film's, passes."""
@@ -108,11 +113,13 @@ class Worker:
                         self._news.wait(_LOOK_SECONDS)
                         self._news.clear()
                         self._free_orphans()
+                    self._clips_are_made.set()
         except BaseException:
             self._stopped.set()
             raise
         finally:
             self._models_are_done.set()
+            self._clips_are_made.set()
             if alarm is not None:
                 alarm.cancel()
             joining.join()
@@ -228,13 +235,14 @@ class Worker:
             with self._signs.awaited():
                 while not self._stopped.is_set():
                     self._signs.show()
+                    is_last_look = self._models_are_done.is_set()
                     if self._work_once((Stage.JOIN,), nothing):
                         self._news.set()
-                        continue
-                    if self._models_are_done.wait(_LOOK_SECONDS / 5):
-                        while not self._stopped.is_set() and self._work_once((Stage.JOIN,), nothing):
-                            self._signs.show()
+                    elif is_last_look:
                         return
+                    else:
+                        self._clips_are_made.wait(_JOIN_LOOK_SECONDS)
+                        self._clips_are_made.clear()
         except BaseException as error:
             self._broken = error
             self._news.set()
