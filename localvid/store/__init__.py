@@ -5,8 +5,10 @@ Importing this package imports SQLAlchemy, so it is imported where a workspace i
 
 from __future__ import annotations
 
-from localvid.store.batches import BatchRows, Due, NewEntry, Next
+from localvid.store.batch import BatchRows
+from localvid.store.batches import NewEntry, Next
 from localvid.store.checking import check_workspace
+from localvid.store.due import Due
 from localvid.store.lease import JobLease
 from localvid.store.paid import Limits, MadeMeanwhileError
 from localvid.store.places import IMAGES

@@ -37,11 +37,12 @@ from localvid.schemas import (
     Storyboard,
     VideoJob,
 )
-from localvid.store import activities, owners, paid
+from localvid.store import activities, owners, paid, stage_times
 from localvid.store import batches as batch_rows
 from localvid.store import jobs as job_rows
 from localvid.store.artifacts import ArtifactFiles
-from localvid.store.batches import BatchRows, NewEntry, Next
+from localvid.store.batch import BatchRows
+from localvid.store.batches import NewEntry, Next
 from localvid.store.database import Database
 from localvid.store.filesystems import refuse_network, type_of
 from localvid.store.lease import JobLease
@@ -258,7 +259,7 @@ class Store:
     def seconds_a_unit(self, stage: Stage, model_id: str) -> float | None:
         """What a unit of work took here lately, the median; None: it was never done."""
         with self._database.read() as connection:
-            return batch_rows.seconds_a_unit(connection, stage, model_id)
+            return stage_times.seconds_a_unit(connection, stage, model_id)
 
     def show_activity(self, activity: Activity) -> None:
         """Say what this process does now; whoever looks on reads it."""
