@@ -50,7 +50,8 @@ def main() -> None:
             break
         kills += 1
         print(f"killed {kills} times, after {time.monotonic() - started:.0f} s", flush=True)
-        arguments = ["--resume"]
+        if (asked.out / "workspace" / "localvid.sqlite3").exists() and is_begun(asked.out, rows):
+            arguments = ["--resume"]
     print(f"{kills} kills, {time.monotonic() - started:.0f} s, exit code {code}")
     show(asked.out)
     subprocess.run(command_of(asked.out, "fsck", "--read-data"), check=True)
@@ -79,6 +80,12 @@ def run_batch(folder: Path, rows: Path, arguments: list[str], *, kill_after: flo
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         return process.wait()
+
+
+def is_begun(folder: Path, rows: Path) -> bool:
+    """Whether the batch was recorded before the kill."""
+    shown = subprocess.run(command_of(folder, "top", "--json"), capture_output=True, check=True)
+    return any(batch["source"] == str(rows.absolute()) for batch in json.loads(shown.stdout)["batches"])
 
 
 def command_of(folder: Path, *arguments: str) -> list[str]:

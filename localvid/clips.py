@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from localvid.errors import GenerationFailedError
+from localvid.film_steps import new_file
 from localvid.media.check import check_clip
 from localvid.pipelines.base import BegunClip, VideoModel
 from localvid.planning import ShotPlan, Step
 from localvid.schemas import OnProgress, VideoRequest, ignore_progress
-from localvid.steps import new_file
 from localvid.store import JobLease, Store
 
 
@@ -51,8 +51,11 @@ class ClipInHand:
         return handed_over
 
     def close(self) -> None:
-        """Give up what is not written; idempotent."""
+        """Give up what is not published; idempotent."""
         self._begun.close()
+        self._request.output.unlink(missing_ok=True)
+        if self._request.hand_over is not None:
+            self._request.hand_over.output.unlink(missing_ok=True)
 
 
 def begin_clip(

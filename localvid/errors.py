@@ -19,6 +19,7 @@ LocalvidError
 │   ├── NeedsConfirmationError     it may be paid for already: the user decides whether to pay again
 │   └── DownloadFailedError        a model's file did not arrive whole
 ├── ModelProcessError              a model's own process died, hung or could not start
+│   └── WorkLostError              it ended over work that it had still to finish
 ├── WorkspaceError                 the workspace cannot be read or written
 │   ├── DiskFullError              too little free space for the next step
 │   ├── WorkspaceBusyError         another process keeps the database locked
@@ -135,6 +136,10 @@ class ModelProcessError(LocalvidError):
     """A model's own process died, hung or could not start."""
 
     retryable = True
+
+
+class WorkLostError(ModelProcessError):
+    """The process ended over work that it had still to finish, which must be asked for anew."""
 
 
 class WorkspaceError(LocalvidError):

@@ -15,10 +15,10 @@ from localvid import registry
 from localvid.clips import is_due, make_clip
 from localvid.config import Settings
 from localvid.errors import LocalvidError
+from localvid.film_steps import artifact
 from localvid.planning import FilmPlan, ShotPlan, Step, StepKind
 from localvid.reporting import FilmProgress
 from localvid.schemas import ModelInfo, ModelKind, OnProgress, Progress, Stage, usd
-from localvid.steps import artifact
 from localvid.store import JobLease, Limits, MadeMeanwhileError, Store
 
 _LISTEN_SECONDS = 0.1
@@ -221,6 +221,8 @@ class _Flight:
             self._shown[index] = progress.message
             self._switch(index)
             self._bar.report(progress)
+        else:
+            self._bar.again()  # what is shown may have come to its end, and others go on
         return True
 
     def _done(self, index: int) -> None:

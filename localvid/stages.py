@@ -11,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from localvid import intake, registry
-from localvid.clip_stage import ClipStage
 from localvid.config import Settings
 from localvid.delivery import deliver
 from localvid.errors import GenerationFailedError
 from localvid.files import writing
+from localvid.film_clips import FilmClips
+from localvid.film_steps import FilmSteps, new_file
 from localvid.media.images import fit_image
 from localvid.media.join import join_clips
 from localvid.media.metadata import RECORD
@@ -24,7 +25,6 @@ from localvid.reporting import FilmProgress
 from localvid.schemas import ModelKind, OnProgress, Shot, Stage, Storyboard
 from localvid.sending import Sending
 from localvid.slot import ModelSlot
-from localvid.steps import FilmSteps, new_file
 from localvid.store import JobLease, Store
 
 UNWRITTEN = Shot(description="unwritten")
@@ -155,8 +155,8 @@ class FilmRun:
     def _record(self, plan: FilmPlan) -> None:
         self._lease.set_plan(plan.step_rows())
 
-    def _clips(self) -> ClipStage:
-        return ClipStage(
+    def _clips(self) -> FilmClips:
+        return FilmClips(
             self._settings,
             self._store,
             self._lease,

@@ -199,6 +199,8 @@ class LateModel(HostedModel):
 
     def write_clip(self, request: dict[str, Any], output: str) -> Later:
         folder = Fault.model_validate_json(os.environ[VARIABLE]).folder
+        with (folder / "calls").open("a") as calls:
+            calls.write("write_clip\n")
         assert super().write_clip(request, output) is None
         Path(output).replace(f"{output}.late")
 

@@ -174,14 +174,20 @@ class Crew:
         environment = dict(os.environ)
         if device != "cpu":
             environment["CUDA_VISIBLE_DEVICES"] = _name_of_gpu(int(device))
-        with _deaf_to_the_terminal():
-            process = subprocess.Popen(
-                [sys.executable, "-c", _RUN],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=environment,
-                text=True,
-            )
+        try:
+            with _deaf_to_the_terminal():
+                process = subprocess.Popen(
+                    [sys.executable, "-c", _RUN],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    env=environment,
+                    text=True,
+                )
+        except OSError as error:
+            raise ModelProcessError(
+                f"no worker process could be started: {error.strerror or error}",
+                hint="check that there are memory and processes left, then `localvid batch … --resume`",
+            ) from error
         orders = Orders(
             settings=self._settings.model_dump(mode="json", exclude=secret_names(), exclude_none=True),
             batch_id=self._batch.id,

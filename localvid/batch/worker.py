@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from localvid.batch.attempt import Attempt, Bench
 from localvid.batch.signs import Signs
 from localvid.batch.terms import BatchTerms
+from localvid.batch.turns import Turns
 from localvid.batch.waiting import LACKS, Waiting
 from localvid.errors import (
     JobBusyError,
@@ -70,6 +71,7 @@ class Worker:
         """Of a film, or of all: there may be one to join."""
         self._news = threading.Event()
         """A film was joined, or the work is to stop: there may be nothing left."""
+        self._turns = Turns()
         self._models = ModelSlot(orchestrator.settings)
         self._signs = Signs(on_sign)
         self._waiting = Waiting(
@@ -113,7 +115,8 @@ class Worker:
                         self._news.wait(_LOOK_SECONDS)
                         self._news.clear()
                         self._free_orphans()
-                    self._clips_are_made.set()
+                    else:
+                        self._clips_are_made.set()
         except BaseException:
             self._stopped.set()
             raise
@@ -146,14 +149,20 @@ class Worker:
             if taken is None:
                 return False
             due, lease = taken
-            with lease:
-                self._work(due, lease, models)
+            try:
+                with lease:
+                    self._work(due, lease, models)
+            finally:
+                self._turns.end()
         except LACKS as error:  # the film is as it was before: nothing was recorded of it
             self._waiting.until_over(error)
         return True
 
     def _take(self, stages: Sequence[Stage]) -> tuple[Due, JobLease] | None:
         for due in self._batch.due(stages, in_flight=self._terms.in_flight, most_units=self._most_units()):
+            if not self._turns.begin(alone=due.entry.attempts > 0):
+                continue
+            lease = None
             try:
                 lease = self._store.lease(
                     due.entry.job_id,
@@ -167,6 +176,9 @@ class Worker:
                 if self._batch.set_aside_unread(due, error) and self._terms.fail_fast:
                     self._end()
                 continue
+            finally:
+                if lease is None:
+                    self._turns.end()
             return due, lease
         return None
 

@@ -27,7 +27,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from localvid import errors
-from localvid.errors import LocalvidError, ModelProcessError
+from localvid.errors import LocalvidError, ModelProcessError, WorkLostError
 from localvid.host.frames import HEARTBEAT_SECONDS, Frames, PipeEndedError, nonsense
 from localvid.schemas import OnProgress, Progress, ignore_progress
 
@@ -198,9 +198,12 @@ class ChildHost:
                 self._frames, on_progress, math.inf, lambda message: message.get("finished") == number
             )
         except PipeEndedError as error:
-            raise self._death() from error
-        except BaseException:
+            death = self._death()
+            raise WorkLostError(death.message, hint=death.hint) from error
+        except BaseException as error:
             self._kill()
+            if isinstance(error, ModelProcessError):
+                raise WorkLostError(error.message, hint=error.hint) from error
             raise
         if isinstance(answer, Exception):
             raise answer
@@ -296,9 +299,13 @@ class ChildHost:
 
     def _death(self) -> ModelProcessError:
         """Bury a child whose pipe ended, and say what it died of."""
-        process, output = self._process, self._output
+        process, output, frames = self._process, self._output, self._frames
         assert process is not None
         assert output is not None
+        assert frames is not None
+        with contextlib.suppress(PipeEndedError, ModelProcessError):
+            while (message := frames.receive(0)) is not None:  # it may have finished something before
+                self._note_finished(message)
         _await_exit(process, _GRACE_SECONDS)
         ended = _ended(process)
         self.close()
@@ -339,15 +346,20 @@ class LaterWork:
     def wait(self, on_progress: OnProgress = ignore_progress) -> None:
         """Return when it is done; not while another call is on its way.
 
-        Raises what it raised in the child, ModelProcessError if the child ended before, and whatever
+        Raises what it raised in the child, WorkLostError if the child ended before, and whatever
         `on_progress` raises: then it goes on, and may be waited for again.
         """
         if not self.is_done():
             if self._host.pid is None or self._host._finished is not self._finished:
-                raise ModelProcessError(f"{self._host._name} ended before it had finished", hint="try again")
+                raise WorkLostError(f"{self._host._name} ended before it had finished", hint="try again")
             self._host._await(self._number, on_progress)
         if (failure := self._finished[self._number]) is not None:
             raise self._host._failure(failure)
+
+    def give_up(self) -> None:
+        """Return when the child works on it no more; raises nothing."""
+        with contextlib.suppress(LocalvidError):
+            self.wait()
 
 
 _KILLED_HINT = "if nobody killed it, memory ran out: free some, or choose a smaller model"

@@ -78,7 +78,8 @@ class Unfinished(Protocol):
         ...
 
     def wait(self, on_progress: OnProgress) -> None:
-        """Return when it is written. Raises what the writing raised, and whatever `on_progress` raises."""
+        """Return when it is written. Raises what the writing raised, WorkLostError if its process ended
+        before, and whatever `on_progress` raises."""
         ...
 
     def give_up(self) -> None:
@@ -89,7 +90,8 @@ class Unfinished(Protocol):
 class BegunClip:
     """A clip of which all frames are made: the model may be given its next request.
 
-    `result` or `close` ends it. Not before `wait` may `result` be called from another thread.
+    `result` or `close` ends it. From another thread `result` may be called after `wait`, or once `is_written`
+    says so.
     """
 
     def __init__(
@@ -114,28 +116,25 @@ class BegunClip:
 
         Raises as `result` does, and whatever `on_progress` raises.
         """
-
-        def repeat(report: Progress) -> None:
-            on_progress(self._last_report.model_copy(update={"notice": report.notice}))
-
         if self._unfinished is not None:
-            self._unfinished.wait(repeat)
+            self._unfinished.wait(lambda _report: on_progress(self._last_report))
 
     def result(self) -> VideoGenerationResult:
-        """Wait for it, look at what was written, and give it its name. Raises as `generate` does."""
+        """Wait for it, look at what was written, and give it its name. Raises as `generate` does, and
+        WorkLostError."""
         with self._names.pop_all():
             self.wait()
             return self._describe()
 
     def close(self) -> None:
         """Give it up: nothing of it is left. Idempotent, and nothing after `result`."""
-        with suppress(_GivenUpError), self._names.pop_all():
+        with suppress(_NamelessError), self._names.pop_all():
             if self._unfinished is not None:
                 self._unfinished.give_up()
-            raise _GivenUpError
+            raise _NamelessError
 
 
-class _GivenUpError(Exception):
+class _NamelessError(Exception):
     """Ends the blocks in which files get their names, without one."""
 
 

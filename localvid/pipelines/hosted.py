@@ -14,13 +14,12 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from localvid import memory
 from localvid.config import Settings
-from localvid.errors import DeviceFailedError, LocalvidError, ModelProcessError
+from localvid.errors import DeviceFailedError, LocalvidError, ModelProcessError, WorkLostError
 from localvid.host import ChildHost, LaterWork
 from localvid.pipelines.base import KeyframePainter, Unfinished, VideoModel
 from localvid.schemas import (
@@ -29,6 +28,7 @@ from localvid.schemas import (
     OnProgress,
     PeakMemory,
     Progress,
+    VideoGenerationResult,
     VideoRequest,
     ignore_progress,
 )
@@ -170,6 +170,17 @@ class HostedVideoModel(VideoModel):
     def load(self, on_progress: OnProgress = ignore_progress) -> None:
         self.process.load(on_progress)
 
+    def generate(
+        self, request: VideoRequest, on_progress: OnProgress = ignore_progress
+    ) -> VideoGenerationResult:
+        try:
+            return super().generate(request, on_progress)
+        except WorkLostError as error:
+            notice = f"{error.message}; trying once more in a new process"
+            on_progress(Progress(step=0, num_steps=0, notice=notice))
+            result = super().generate(request, on_progress)
+            return result.model_copy(update={"notices": (notice, *result.notices)})
+
     def peak_memory(self) -> PeakMemory:
         return self.process.peak_memory()
 
@@ -180,38 +191,10 @@ class HostedVideoModel(VideoModel):
         self.process.check_fits(request, on_progress)
 
     def _write_clip(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> Unfinished | None:
-        later = self.process.write("write_clip", request, output, on_progress)
-        return None if later is None else _UnfinishedClip(self.process, later, request, output)
+        return self.process.write("write_clip", request, output, on_progress)
 
     def _write_latents(self, request: VideoRequest, output: Path, on_progress: OnProgress) -> None:
         self.process.write("write_latents", request, output, on_progress)
-
-
-class _UnfinishedClip:
-    """A clip that the process writes on; where the process ends before, it is made anew in another."""
-
-    def __init__(self, process: ModelProcess, later: LaterWork, request: VideoRequest, output: Path) -> None:
-        self._process, self._later = process, later
-        self._request, self._output = request, output
-
-    def is_done(self) -> bool:
-        return self._later.is_done()
-
-    def wait(self, on_progress: OnProgress) -> None:
-        try:
-            self._later.wait(on_progress)
-        except ModelProcessError as error:
-            if self._later.is_done():
-                raise  # writing it failed
-            notice = f"{error.message}; trying once more in a new process"
-            on_progress(Progress(step=0, num_steps=0, notice=notice))
-            again = self._process.write("write_clip", self._request, self._output, on_progress)
-            if again is not None:
-                again.wait(on_progress)
-
-    def give_up(self) -> None:
-        with suppress(LocalvidError):
-            self._later.wait()
 
 
 class HostedPainter(KeyframePainter):

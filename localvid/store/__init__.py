@@ -5,7 +5,7 @@ Importing this package imports SQLAlchemy, so it is imported where a workspace i
 
 from __future__ import annotations
 
-from localvid.store.batch import BatchRows
+from localvid.store.batch_films import BatchRows
 from localvid.store.batches import NewEntry, Next
 from localvid.store.checking import check_workspace
 from localvid.store.due import Due

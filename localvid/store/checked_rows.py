@@ -12,7 +12,7 @@ from localvid.errors import WorkspaceError
 from localvid.schemas import CallState, JobStatus, VideoJob, usd
 from localvid.store import jobs as job_rows
 from localvid.store import owners, paid
-from localvid.store.batch import BatchRows
+from localvid.store.batch_films import BatchRows
 from localvid.store.database import Database
 from localvid.store.places import IMAGES, TEMPORARIES
 from localvid.store.records import REPAIR, Fault, Finding, Severity

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -11,6 +12,9 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, false, not_, or_
 from localvid.schemas import BatchEntry, Stage
 from localvid.store.batches import STAGES, is_waiting
 from localvid.store.tables import batch_jobs, job_steps, jobs, steps
+
+_STAGE_OF = {"storyboard": Stage.STORYBOARD, "keyframe": Stage.KEYFRAMES, "film": Stage.JOIN}
+"""By the kind of a step; all others are made with the clips."""
 
 
 class Due(NamedTuple):
@@ -34,25 +38,37 @@ def no_more_than(most_units: Mapping[str, float] | None) -> ColumnElement[bool]:
 
 
 def nobody_makes_its_steps(connection: Connection) -> ColumnElement[bool]:
-    """Whether a film shares no step that is not finished with one that is worked on now, in any batch or in
-    none; before its storyboard is written, not the words that it is written from."""
+    """Whether no job that is worked on now, in any batch or in none, makes a step that a film's next stage is
+    for; before its storyboard is written, whether nobody writes one from the same words."""
     leased = and_(jobs.c.lease_owner > "", jobs.c.lease_expires_at >= datetime.now(UTC))
+    return not_(or_(false(), *_made_now(connection, leased), *_written_now(connection, leased)))
+
+
+def _made_now(connection: Connection, leased: ColumnElement[bool]) -> Iterator[ColumnElement[bool]]:
+    """By stages: whether a film comes to this one next, and shares a step of it that is made now."""
     unfinished = (
-        select(job_steps.c.key)
+        select(job_steps.c.key, job_steps.c.kind, batch_jobs.c.stage)
         .join(jobs, jobs.c.id == job_steps.c.job_id)
         .outerjoin(steps, steps.c.key == job_steps.c.key)
+        .outerjoin(batch_jobs, batch_jobs.c.job_id == jobs.c.id)
         .where(leased, steps.c.key.is_(None))
     )
-    keys = set(connection.execute(unfinished).scalars())
+    keys: dict[int, set[str]] = defaultdict(set)
+    for key, kind, stage in connection.execute(unfinished):
+        made_in = STAGES.index(_STAGE_OF.get(kind, Stage.CLIPS))
+        if stage in (made_in, None):  # a job in no batch goes through all its stages
+            keys[made_in].add(key)
+    for stage, made in keys.items():
+        shares = exists().where(job_steps.c.job_id == batch_jobs.c.job_id, job_steps.c.key.in_(made))
+        yield and_(batch_jobs.c.stage == stage, shares)
+
+
+def _written_now(connection: Connection, leased: ColumnElement[bool]) -> Iterator[ColumnElement[bool]]:
     unwritten = select(jobs.c.prompt, jobs.c.seed).where(leased, jobs.c.storyboard.is_(None))
-    from_words = batch_jobs.c.stage == STAGES.index(Stage.STORYBOARD)
-    its_job, alike = jobs.alias(), []
+    from_words, its_job = batch_jobs.c.stage == STAGES.index(Stage.STORYBOARD), jobs.alias()
     for prompt, seed in connection.execute(unwritten):
         same = and_(its_job.c.id == batch_jobs.c.job_id, its_job.c.prompt == prompt, its_job.c.seed == seed)
-        alike.append(and_(from_words, exists().where(same)))
-    if keys:
-        alike.append(exists().where(job_steps.c.job_id == batch_jobs.c.job_id, job_steps.c.key.in_(keys)))
-    return not_(or_(false(), *alike))
+        yield and_(from_words, exists().where(same))
 
 
 def last_in_flight(

@@ -190,6 +190,10 @@ def _m007_memory(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE batch_jobs ADD COLUMN {column} BIGINT")
 
 
+def _m008_last_owner(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN last_owner TEXT")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m001_jobs_steps_artifacts,
     _m002_notices,
@@ -198,4 +202,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m005_batches,
     _m006_activities,
     _m007_memory,
+    _m008_last_owner,
 )

@@ -41,7 +41,7 @@ from localvid.store import activities, owners, paid, stage_times
 from localvid.store import batches as batch_rows
 from localvid.store import jobs as job_rows
 from localvid.store.artifacts import ArtifactFiles
-from localvid.store.batch import BatchRows
+from localvid.store.batch_films import BatchRows
 from localvid.store.batches import NewEntry, Next
 from localvid.store.database import Database
 from localvid.store.filesystems import refuse_network, type_of
@@ -304,6 +304,7 @@ class Store:
                 error="",
                 hint="",
                 lease_owner=self.owner,
+                last_owner=self.owner,
                 lease_expires_at=datetime.now(UTC) + timedelta(seconds=lease_seconds),
                 cancel_requested=False,
             )

@@ -60,6 +60,7 @@ jobs = Table(
     Column("lease_expires_at", UtcTime),
     Column("cancel_requested", Boolean, nullable=False),
     Column("notices", Text, nullable=False),  # a list of sentences as JSON
+    Column("last_owner", Text),  # who holds the lease, or held it last
     Index("jobs_by_age", "created_at", "id"),
     Index("jobs_by_status", "status", "created_at", "id"),
     Index("jobs_by_owner", "lease_owner"),

@@ -42,7 +42,8 @@ def _find_the_faulty_child(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(workspace: Path) -> Settings:
-    return Settings(workspace=workspace, device="cpu", threads=1)
+    # So much is free whatever else runs here: a plan is remembered for the memory that there was.
+    return Settings(workspace=workspace, device="cpu", threads=1, ram_gib=1)
 
 
 @pytest.fixture

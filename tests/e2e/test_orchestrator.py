@@ -25,17 +25,21 @@ from localvid.cli import run
 from localvid.errors import (
     CapabilityError,
     DiskFullError,
+    GenerationFailedError,
     InvalidImageError,
     InvalidRequestError,
     JobCancelledError,
     JobInterruptedError,
+    ModelProcessError,
     NotAvailableError,
+    WorkLostError,
 )
+from localvid.film_clips import FilmClips
 from localvid.media import probe
 from localvid.media.decode import read_frames
 from localvid.media.metadata import read_record
 from localvid.pipelines.animatic.adapter import Animatic
-from localvid.planning import Step
+from localvid.planning import FilmPlan, Step
 from localvid.schemas import FilmRecord, JobStatus, ModelInfo, OnProgress, Stage, VideoRequest
 from localvid.store import JobLease, Store
 
@@ -174,42 +178,116 @@ def test_a_clip_is_written_and_published_while_the_next_is_made(
             published_at.setdefault(number - 1, progress.step)
 
     clips = held(listen)
-    last = threading.Thread(target=lambda: _let_go(clips, 2))
+    orchestrator_done = threading.Event()
+
+    def let_the_last_go() -> None:
+        while len(clips) < 3 and not orchestrator_done.wait(0.01):
+            pass
+        clips[-1].let_go.set()
+
+    last = threading.Thread(target=let_the_last_go, daemon=True)
     last.start()
-    job = orchestrator.execute_job(job.id)
-    last.join()
+    try:
+        job = orchestrator.execute_job(job.id)
+    finally:
+        orchestrator_done.set()
     assert published_at == {0: 4, 1: 4}
     assert job.output_video_path is not None
     assert film_frames(job).shape[0] == 24
 
 
-def _let_go(clips: list[Held], index: int) -> None:
-    while len(clips) <= index:
-        time.sleep(0.01)
-    clips[index].let_go.set()
+def made_of(orchestrator: VideoOrchestrator) -> list[bool]:
+    return [orchestrator.is_made(shot.clip) for shot in orchestrator.plan(BOARD, SMALL).shots]
 
 
-def test_a_clip_that_cannot_be_published_stops_the_next(
+def test_a_clip_that_cannot_be_published_fails_the_film_and_costs_no_other(
     orchestrator: VideoOrchestrator, held: Callable[..., list[Held]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps: list[tuple[int, int]] = []
-
-    def listen(number: int, progress: Progress) -> None:
-        if number:
-            clips[0].let_go.set()
-            time.sleep(0.1)
-            steps.append((number, progress.step))
-
-    def fail(_lease: JobLease, _key: str, _kind: str, _partial: Path) -> Path:
-        raise DiskFullError("no space left")
-
-    clips = held(listen)
+    held(lambda _number, _progress: None)
+    monkeypatch.setattr(Held, "wait", lambda _clip, _on_progress: None)
     job = orchestrator.create_job(storyboard=BOARD, options=SMALL)
+    first = orchestrator.plan(BOARD, SMALL).shots[0].clip.key
+    publish = JobLease.publish
+
+    def fail(lease: JobLease, key: str, kind: str, partial: Path) -> Path:
+        if key == first:
+            raise DiskFullError("no space left")
+        return publish(lease, key, kind, partial)
+
     monkeypatch.setattr(JobLease, "publish", fail)
     with pytest.raises(DiskFullError):
         orchestrator.execute_job(job.id)
-    assert steps[-1] < (1, 8)
+    assert made_of(orchestrator) == [False, True, False]
     assert orchestrator.store.get_job(job.id).status is JobStatus.FAILED
+    assert [path for path in (orchestrator.store.workspace / "tmp").glob("*/*") if path.is_file()] == []
+
+
+def test_a_stop_at_the_last_report_of_a_clip_keeps_it(orchestrator: VideoOrchestrator) -> None:
+    job = orchestrator.create_job(storyboard=BOARD, options=SMALL)
+
+    def stop(progress: Progress) -> None:
+        if progress.shot == 1 and progress.step == SMALL.num_frames:
+            orchestrator.stop()
+
+    with pytest.raises(JobInterruptedError):
+        orchestrator.execute_job(job.id, on_progress=stop)
+    assert made_of(orchestrator) == [True, False, False]
+
+
+@pytest.mark.parametrize("losses", [1, 2])
+def test_a_clip_that_is_lost_with_its_process_is_made_once_more(
+    orchestrator: VideoOrchestrator,
+    held: Callable[..., list[Held]],
+    monkeypatch: pytest.MonkeyPatch,
+    losses: int,
+) -> None:
+    drawn: list[int] = []
+
+    def listen(number: int, progress: Progress) -> None:
+        if progress.step == 0:
+            drawn.append(number)
+
+    def wait(clip: Held, _on_progress: OnProgress) -> None:
+        lost = [clips[0], *clips[2:3]][:losses]
+        if clip in lost:
+            raise WorkLostError("its process died")
+
+    clips = held(listen)
+    monkeypatch.setattr(Held, "wait", wait)
+    job = orchestrator.create_job(storyboard=BOARD, options=SMALL)
+    if losses == 1:
+        job = orchestrator.execute_job(job.id)
+        assert job.notices == ("shot 1: its process died; trying once more in a new process",)
+        assert drawn == [0, 1, 2, 3]  # shot 1, shot 2, shot 1 again, shot 3
+    else:
+        with pytest.raises(WorkLostError):
+            orchestrator.execute_job(job.id)
+        assert made_of(orchestrator) == [False, True, True]
+
+
+def test_a_clip_whose_writing_fails_goes_to_the_fallback_and_not_the_next(
+    orchestrator: VideoOrchestrator, held: Callable[..., list[Held]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up: list[int] = []
+
+    def give_up(
+        _self: FilmClips, _board: Storyboard, plan: FilmPlan, index: int, _why: Exception
+    ) -> FilmPlan:
+        given_up.append(index)
+        return plan
+
+    def wait(clip: Held, _on_progress: OnProgress) -> None:
+        if clip is clips[0]:
+            raise ModelProcessError("the encoder failed")
+
+    clips = held(lambda _number, _progress: None)
+    monkeypatch.setattr(Held, "wait", wait)
+    monkeypatch.setattr(FilmClips, "_give_up", give_up)
+    job = orchestrator.create_job(storyboard=BOARD, options=SMALL)
+    with pytest.raises(GenerationFailedError, match="is gone"):  # nobody makes the shot here
+        orchestrator.execute_job(job.id)
+    assert given_up == [0]
+    assert made_of(orchestrator) == [False, True, True]
 
 
 def test_a_stop_keeps_the_clip_that_is_still_written(
@@ -224,8 +302,7 @@ def test_a_stop_keeps_the_clip_that_is_still_written(
     job = orchestrator.create_job(storyboard=BOARD, options=SMALL)
     with pytest.raises(JobInterruptedError):
         orchestrator.execute_job(job.id)
-    made = [orchestrator.is_made(shot.clip) for shot in orchestrator.plan(BOARD, SMALL).shots]
-    assert made == [True, False, False]
+    assert made_of(orchestrator) == [True, False, False]
 
 
 def test_a_second_run_makes_nothing_and_puts_the_film_back(orchestrator: VideoOrchestrator) -> None:

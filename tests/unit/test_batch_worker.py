@@ -21,9 +21,16 @@ from localvid import FilmOptions, Settings, VideoOrchestrator, memory
 from localvid.batch import BatchTerms, Crew, Worker, begin_batch
 from localvid.batch.crew import _name_of_gpu as name_of_gpu
 from localvid.batch.process import _say as say
+from localvid.batch.turns import Turns
 from localvid.batch_file import BatchRow
 from localvid.batch_report import read_report
-from localvid.errors import DiskFullError, GenerationFailedError, JobCancelledError, JobInterruptedError
+from localvid.errors import (
+    DiskFullError,
+    GenerationFailedError,
+    JobCancelledError,
+    JobInterruptedError,
+    ModelProcessError,
+)
 from localvid.errors import OutOfMemoryError as NoMemoryError
 from localvid.pipelines.animatic.adapter import Animatic
 from localvid.pipelines.hosted import HostedVideoModel
@@ -312,6 +319,22 @@ def test_films_of_the_same_words_are_not_written_at_once(workspace: Path) -> Non
         assert [due.entry.number for due in batch.due([Stage.STORYBOARD])] == [1, 2, 3]
 
 
+def test_a_shared_clip_keeps_nobody_from_painting(workspace: Path) -> None:
+    keyframes, clips = Next(Stage.KEYFRAMES, "a painter", 1.0), Next(Stage.CLIPS, "local:animatic", 1.0)
+    board = Storyboard(shots=(Shot(description="a fox", seed=1),))
+    job = NewJob(prompt="", options=OPTIONS, seed=1, storyboard=board)
+    intro = ("a" * 64, "clip", "clip 1")
+    entries = [NewEntry(job, line, (intro, (str(line) * 64, "keyframe", "k"))) for line in (1, 2, 3)]
+    stages = [Stage.KEYFRAMES, Stage.CLIPS]
+    with Store(workspace) as store, Store(workspace) as other:
+        batch = store.create_batch("x", entries, [keyframes, keyframes, clips])
+        first, _second, last = batch.due(stages)
+        with other.lease(first.entry.job_id):
+            assert [due.entry.number for due in batch.due(stages)] == [2, 3]
+        with other.lease(last.entry.job_id):
+            assert [due.entry.number for due in batch.due(stages)] == [1, 2]
+
+
 @pytest.mark.parametrize(
     "film", [{"prompt": "a fox"}, {"storyboard": Storyboard(shots=(Shot(description="a fox"),))}], ids=list
 )
@@ -342,6 +365,47 @@ def test_two_workers_make_no_step_twice(
 
 
 # --- worker processes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_found_before", [False, True])
+def test_a_death_counts_for_the_film_that_the_process_held(workspace: Path, is_found_before: bool) -> None:
+    """Also where another process has found it without an owner and given it back before."""
+    error = ModelProcessError("the worker's process ended with code 7")
+    with Store(workspace) as store:
+        batch, (held, done_with, of_another) = new_batch(store, ["a fox", "a whale", "a bear"])
+        with store.lease(done_with.id) as lease:
+            lease.pass_on()
+        with store.lease(of_another.id):
+            host = store.owner.rpartition(f"-{os.getpid()}-")[0]
+            with store._database.write() as connection:
+                owner = f"{host}-4711-0123456789ab"
+                leased = {"lease_owner": owner, "last_owner": owner, "lease_expires_at": held.created_at}
+                connection.execute(
+                    update(jobs).where(jobs.c.id == held.id).values(status="running", **leased)
+                )
+            if is_found_before:
+                store.settle_orphans()
+            assert [batch.count_death(4711, error, most_attempts=2) for _ in "ab"] == [[1], [1]]
+            assert batch.count_death(4711, error, most_attempts=2) == []
+        assert [(entry.state, entry.attempts) for entry in batch.entries()] == [
+            (EntryState.FAILED, 2),
+            (EntryState.WAITING, 0),
+            (EntryState.WAITING, 0),
+        ]
+        assert store.get_job(held.id).status == "failed"
+
+
+def test_a_film_that_has_failed_runs_alone() -> None:
+    turns = Turns()
+    assert turns.begin(alone=False)
+    assert not turns.begin(alone=True)
+    assert turns.begin(alone=False)
+    turns.end()
+    turns.end()
+    assert turns.begin(alone=True)
+    assert not turns.begin(alone=False)
+    turns.end()
+    assert turns.begin(alone=False)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from localvid.errors import (
     GenerationFailedError,
     ModelProcessError,
     NotAvailableError,
+    WorkLostError,
     WorkspaceError,
 )
 from localvid.files import digest
@@ -213,19 +214,36 @@ def test_the_next_clip_is_made_while_one_is_written(
     assert digest(clip_request.output) == digest(other.output) == expected
 
 
-def test_a_clip_that_its_process_did_not_write_to_the_end_is_made_anew(
+def test_a_clip_that_its_process_did_not_write_to_the_end_is_made_once_more(
     late: Late, clip_request: VideoRequest, expected: str
 ) -> None:
     notices: list[str] = []
     with late.model as model:
+
+        def listen(progress: Progress) -> None:
+            notices.append(progress.notice)
+            if progress.step == clip_request.num_frames and not late.gate.exists() and model.process.pid:
+                late.gate.touch()
+                os.kill(model.process.pid, signal.SIGKILL)
+
+        result = model.generate(clip_request, listen)
+    (notice,) = filter(None, notices)
+    assert "SIGKILL" in notice and "once more" in notice
+    assert result.notices == (notice,)
+    assert digest(clip_request.output) == expected
+    assert (late.gate.parent / "calls").read_text().count("write_clip") == 2
+
+
+def test_whoever_begins_a_clip_is_told_that_it_was_lost(late: Late, clip_request: VideoRequest) -> None:
+    with late.model as model:
         begun = model.begin(clip_request)
         assert model.process.pid is not None
         os.kill(model.process.pid, signal.SIGKILL)
-        late.gate.touch()
-        begun.wait(lambda progress: notices.append(progress.notice))
-        begun.result()
-    assert digest(clip_request.output) == expected
-    assert any("SIGKILL" in notice and "once more" in notice for notice in notices)
+        with pytest.raises(WorkLostError, match="SIGKILL"):
+            begun.wait()
+        with pytest.raises(WorkLostError):
+            begun.result()
+    assert list(clip_request.output.parent.glob(".*.part.mp4")) == []
 
 
 def test_a_clip_that_is_given_up_while_it_is_written_leaves_nothing(

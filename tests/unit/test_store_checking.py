@@ -521,6 +521,7 @@ def _forget_uses(workspace: Path) -> None:
     _execute(
         workspace,
         "ALTER TABLE artifacts DROP COLUMN used_at",
+        "ALTER TABLE jobs DROP COLUMN last_owner",
         *(f"DROP TABLE {table}" for table in ("batch_jobs", "batches", "stage_times")),
         "DELETE FROM schema_version WHERE version > 3",
     )

@@ -156,6 +156,7 @@ def test_films_that_were_made_before_memory_was_recorded_stay(tmp_path: Path) ->
         for statement in (
             "ALTER TABLE batch_jobs DROP COLUMN host_bytes",
             "ALTER TABLE batch_jobs DROP COLUMN gpu_bytes",
+            "ALTER TABLE jobs DROP COLUMN last_owner",
             "DELETE FROM schema_version WHERE version > 6",
         ):
             connection.exec_driver_sql(statement)

@@ -53,7 +53,8 @@ class Animatic(VideoModel):
         look = ClipLook(drawn=True)
         with writing_shot(output, request) as shot:
             for index, frame in enumerate(_frames(scene, path, request, workers=workers), start=1):
-                look.see(frame)
+                if request.hand_over is None or index < request.num_frames:  # that one has no caption
+                    look.see(frame)
                 shot.write(frame)
                 report = report.model_copy(update={"step": index})
                 on_progress(report)

@@ -170,13 +170,19 @@ class BatchRows:
     def count_death(self, pid: int, error: LocalvidError, *, most_attempts: int) -> list[int]:
         """A process of this machine died: an attempt has failed at each film of this batch that it held, and
         what has failed so often is set aside. Returns their numbers."""
+        # Interrupted, if somebody has found the film without its owner since, and its lease ended.
         held = (
             select(jobs, batch_jobs.c.number, batch_jobs.c.stage, batch_jobs.c.attempts)
             .join(batch_jobs, batch_jobs.c.job_id == jobs.c.id)
-            .where(is_waiting(self.id), jobs.c.lease_owner > "", not_(jobs.c.cancel_requested))
+            .where(
+                is_waiting(self.id),
+                jobs.c.last_owner > "",
+                jobs.c.status.in_((JobStatus.RUNNING, JobStatus.INTERRUPTED)),
+                not_(jobs.c.cancel_requested),
+            )
         )
         with self._database.write() as connection:
-            rows = [row for row in connection.execute(held) if owners.is_of_process(row.lease_owner, pid)]
+            rows = [row for row in connection.execute(held) if owners.is_of_process(row.last_owner, pid)]
             for row in rows:
                 attempts = row.attempts + 1
                 told = f"attempt {attempts} in the stage {STAGES[row.stage]} failed: {error.message}"

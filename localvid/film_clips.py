@@ -6,9 +6,10 @@ it is looked at and published.
 
 from __future__ import annotations
 
+import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -22,15 +23,19 @@ from localvid.errors import (
     ModelProcessError,
     NotAvailableError,
     OutOfMemoryError,
+    StoppedError,
+    WorkLostError,
 )
+from localvid.film_steps import FilmSteps, new_file
 from localvid.pipelines.base import VideoModel
 from localvid.planning import FilmPlan, ShotPlan, Step, StepKind
 from localvid.reporting import FilmProgress
-from localvid.schemas import ModelKind, Progress, Stage, Storyboard
+from localvid.schemas import ModelKind, Progress, Stage, Storyboard, ignore_progress
 from localvid.sending import Sending, chains
 from localvid.slot import ModelSlot
-from localvid.steps import FilmSteps, new_file
 from localvid.store import JobLease, Store
+
+_logger = logging.getLogger(__name__)
 
 _NOT_HERE = (CapabilityError, NotAvailableError, OutOfMemoryError, DeviceFailedError, ModelProcessError)
 """What says that this machine cannot make a shot: a fallback may."""
@@ -38,7 +43,7 @@ _NOT_HERE = (CapabilityError, NotAvailableError, OutOfMemoryError, DeviceFailedE
 MakePlan = Callable[[Storyboard | None, frozenset[int]], FilmPlan]
 
 
-class ClipStage:
+class FilmClips:
     """One run of the stage for one job; as `FilmRun` describes what it is given."""
 
     def __init__(
@@ -62,6 +67,8 @@ class ClipStage:
         self._steps = FilmSteps(store, lease, bar)
         self._waiting: list[list[int]] = []
         """Shots that the fallback makes when all others are made."""
+        self._made_again: set[int] = set()
+        """Shots whose clip was lost with its process once."""
         self._handed_over: set[str] = set()
         """Keys of the keyframes that clips of this run gave."""
 
@@ -75,19 +82,22 @@ class ClipStage:
             for index in range(len(plan.shots)):
                 if finisher.blocks(plan.shots[index]):
                     plan = self._settle(storyboard, plan, finisher)
-                hand = None
                 if index in plan.sent:
                     self._leave_to_fallback(plan, index)
                 else:
-                    try:
-                        hand = self._begin(plan.shots, index, finisher)
-                    except _NOT_HERE as error:
-                        plan = self._give_up(storyboard, plan, index, error)
-                plan = self._settle(storyboard, plan, finisher)
-                if hand is not None:
-                    finisher.take(hand)
+                    plan = self._begin_or_give_up(storyboard, plan, index, finisher)
+                plan = self._settle(storyboard, plan, finisher, but=1)
             plan = self._settle(storyboard, plan, finisher)
         self._sending.send(plan, self._waiting)
+        return plan
+
+    def _begin_or_give_up(
+        self, storyboard: Storyboard, plan: FilmPlan, index: int, finisher: _Finisher
+    ) -> FilmPlan:
+        try:
+            self._begin(plan.shots, index, finisher)
+        except _NOT_HERE as error:
+            return self._give_up(storyboard, plan, index, error)
         return plan
 
     # --- the fallback ----------------------------------------------------------------------------
@@ -112,8 +122,8 @@ class ClipStage:
 
     # --- here ------------------------------------------------------------------------------------
 
-    def _begin(self, shots: Sequence[ShotPlan], index: int, finisher: _Finisher) -> ClipInHand | None:
-        """Make the shot's latents and its frames, whichever are missing. None: the clip is there."""
+    def _begin(self, shots: Sequence[ShotPlan], index: int, finisher: _Finisher) -> None:
+        """Make the shot's latents and its frames, whichever are missing; the clip is then in hand."""
         shot = shots[index]
         if shot.keyframe is not None and shot.keyframe.kind is StepKind.LAST_FRAME:
             self._enter(shot.keyframe, shots, index)
@@ -126,7 +136,7 @@ class ClipStage:
                 if step is not None:
                     self._enter(step, shots, index)
                     self._steps.reuse(step)
-            return None
+            return
 
         def report(progress: Progress) -> None:
             finisher.go_on()
@@ -147,9 +157,8 @@ class ClipStage:
             request = request.model_copy(update={"latents": self._steps.artifact(shot.latents)})
         self._enter(shot.clip, shots, index)
         self._announce_next(model, shots[index + 1 :])
-        hand = begin_clip(model, shots, index, request, store=self._store, on_progress=report)
+        finisher.take(begin_clip(model, shots, index, request, store=self._store, on_progress=report))
         self._bar.done()
-        return hand
 
     def _enter(self, step: Step, shots: Sequence[ShotPlan], index: int) -> None:
         self._bar.enter(Stage.CLIPS, step, shot=shots[index], num_shots=len(shots))
@@ -161,35 +170,41 @@ class ClipStage:
         if shot is not None and shot.keyframe is None:
             model.announce(shot.clip_request)
 
-    def _settle(self, storyboard: Storyboard, plan: FilmPlan, finisher: _Finisher) -> FilmPlan:
-        """Wait for the clip in hand, if there is one; the plan, if need be with that shot made elsewhere."""
-        if (index := finisher.index) is None:
-            return plan
-        try:
-            handed_over = finisher.settle(self._listen)
-        except _NOT_HERE as error:
-            finisher.drop()
-            return self._give_up(storyboard, plan, index, error)
-        if handed_over is not None:
-            self._handed_over.add(handed_over.key)
-        return plan
+    def _settle(
+        self, storyboard: Storyboard, plan: FilmPlan, finisher: _Finisher, *, but: int = 0
+    ) -> FilmPlan:
+        """Wait for the clips in hand, but for so many of the last; the plan, with what is made elsewhere.
 
-    def _listen(self, progress: Progress) -> None:
-        """While a clip is waited for whose step is no more the one that is shown."""
-        self._bar.again()
-        if progress.notice:
-            self._bar.keep_notice(progress.notice)
+        A clip whose process ended before it was written is made once more.
+        """
+        while finisher.count > but:
+            index = finisher.index
+            try:
+                handed_over = finisher.settle(lambda _report: self._bar.check_stop())
+            except WorkLostError as error:
+                if index in self._made_again:
+                    plan = self._give_up(storyboard, plan, index, error)
+                    continue
+                self._made_again.add(index)
+                self._bar.keep_notice(f"shot {index + 1}: {error.message}; trying once more in a new process")
+                plan = self._begin_or_give_up(storyboard, plan, index, finisher)
+            except _NOT_HERE as error:
+                plan = self._give_up(storyboard, plan, index, error)
+            else:
+                if handed_over is not None:
+                    self._handed_over.add(handed_over.key)
+        return plan
 
 
 class _Finisher:
-    """Brings one clip at a time to its end beside other work. A context manager: what is in hand when the
-    block fails is published all the same, unless that fails, too."""
+    """Brings clips to their end, in their order, beside other work. A context manager: what is in hand when
+    the block fails is published all the same, unless that fails, too."""
 
     def __init__(self, lease: JobLease) -> None:
         self._lease = lease
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="clip")
-        self._hand: ClipInHand | None = None
-        self._end: Future[Step | None] | None = None
+        self._hands: deque[ClipInHand] = deque()
+        self._ends: dict[ClipInHand, Future[Step | None]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -197,58 +212,58 @@ class _Finisher:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
+        while self._hands:
             if isinstance(error, Exception):
-                with suppress(LocalvidError):  # the first error is the one to tell
-                    self.settle(lambda _progress: None)
-        finally:
-            self.drop()
-            self._pool.shutdown()
+                try:
+                    self.settle(ignore_progress)
+                except Exception as another:  # the first error is the one to tell
+                    _logger.info("a clip was not finished either: %s", another)
+            else:
+                self._hands.popleft().close()
+        self._pool.shutdown()
 
     @property
-    def index(self) -> int | None:
-        """Of the shot (from 0) whose clip is in hand."""
-        return self._hand.shot.index if self._hand is not None else None
+    def count(self) -> int:
+        """Of clips in hand."""
+        return len(self._hands)
+
+    @property
+    def index(self) -> int:
+        """Of the shot (from 0) whose clip is settled next."""
+        return self._hands[0].shot.index
 
     def blocks(self, shot: ShotPlan) -> bool:
-        """Whether that shot must wait for the clip in hand: it goes on from it, or has the same clip."""
-        if self._hand is None:
-            return False
+        """Whether that shot must wait for the clips in hand: it goes on from one, or has the same clip."""
         goes_on = shot.keyframe is not None and shot.keyframe.kind is StepKind.LAST_FRAME
-        return goes_on or shot.clip.key == self._hand.shot.clip.key
+        return any(goes_on or shot.clip.key == hand.shot.clip.key for hand in self._hands)
 
     def take(self, hand: ClipInHand) -> None:
-        """The clip that comes next; the one before is settled."""
-        assert self._hand is None
-        self._hand = hand
+        """One clip more."""
+        self._hands.append(hand)
         self.go_on()
 
     def go_on(self) -> None:
-        """Without waiting; what has failed meanwhile is raised, for the film cannot be finished then."""
-        if self._hand is None:
-            return
-        if self._end is None and self._hand.is_written():
-            self._end = self._pool.submit(self._hand.publish, self._lease)
-        if self._end is not None and self._end.done():
-            self._end.result()
-
-    def drop(self) -> None:
-        """Give up the clip in hand, if there is one."""
-        hand, self._hand, self._end = self._hand, None, None
-        if hand is not None:
-            hand.close()
+        """Without waiting, and without telling yet what became of it."""
+        for hand in self._hands:
+            if hand not in self._ends and hand.is_written():
+                self._ends[hand] = self._pool.submit(hand.publish, self._lease)
 
     def settle(self, on_progress: Callable[[Progress], None]) -> Step | None:
-        """Wait for the clip in hand, if there is one; the keyframe that it gave. Raises what it ended with,
-        and whatever `on_progress` raises."""
-        if self._hand is None:
-            return None
-        if self._end is None:
-            self._hand.wait(on_progress)
-            self._end = self._pool.submit(self._hand.publish, self._lease)
-        hand, end = self._hand, self._end
-        self._hand = self._end = None
+        """Wait for the first clip in hand, which is in hand no more; the keyframe that it gave.
+
+        Raises what it ended with. What `on_progress` raises leaves it in hand.
+        """
+        hand = self._hands[0]
+        if hand not in self._ends:
+            try:
+                hand.wait(on_progress)
+            except LocalvidError as error:
+                if not isinstance(error, StoppedError):
+                    self._hands.popleft().close()
+                raise
+            self._ends[hand] = self._pool.submit(hand.publish, self._lease)
+        self._hands.popleft()
         try:
-            return end.result()
+            return self._ends.pop(hand).result()
         finally:
             hand.close()
