@@ -181,7 +181,7 @@ def test_a_worker_process_that_hangs_with_its_lease_renewed_is_replaced(
             leases.append((str(first[0] == later[0]), first[1] != later[1]))
             crew._silence_seconds = 1.5
 
-        watch = threading.Thread(target=lose_patience)
+        watch = threading.Thread(target=lose_patience, daemon=True)
         watch.start()
         crew.run()
         watch.join()
