@@ -104,6 +104,7 @@ def test_a_worker_of_which_one_thread_hangs_gives_no_sign(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs_in: str
 ) -> None:
     monkeypatch.setattr("localvid.batch.worker._LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("localvid.batch.worker._JOIN_LOOK_SECONDS", 0.02)
     monkeypatch.setattr("localvid.batch.signs._PAUSE_SECONDS", 0.0)
     hangs, goes_on, signs = threading.Event(), threading.Event(), [0]
 

@@ -163,7 +163,7 @@ def test_a_page_costs_the_same_with_ten_thousand_jobs(store: Store) -> None:
         store,
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) "
         "INSERT INTO jobs SELECT 'old-' || i, status, prompt, options, seed, storyboard, output, error, "
-        "hint, '2020-01-01 00:00:00.' || substr('00000' || i, -6), updated_at, NULL, NULL, 0, notices "
+        "hint, '2020-01-01 00:00:00.' || substr('00000' || i, -6), updated_at, NULL, NULL, 0, notices, NULL "
         "FROM n, (SELECT * FROM jobs LIMIT 1)",
     )
     many = [_instructions(store, **page) for page in pages]
