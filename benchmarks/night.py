@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--films", type=int, default=100)
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--seconds-between", type=float, default=40.0, help="kills, on average")
+    parser.add_argument("--seconds-between", type=float, default=20.0, help="kills, on average")
     parser.add_argument("--out", type=Path, default=Path("night"))
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
