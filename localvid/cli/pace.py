@@ -31,7 +31,8 @@ class Pace:
     """The share that is done, and the time left at the speed of the last half minute.
 
     Steps that were made already say nothing about speed, so their share is left out of it. Nor does one
-    stage about the next: each is measured by itself, and the storyboard, which is short, not at all.
+    stage about the next: each is measured by itself, and the storyboard, which is short, not at all. What
+    has no stage, such as a batch as a whole, has its own estimates.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -49,7 +50,7 @@ class Pace:
             self._samples.clear()
         gained = max(0.0, progress.overall - self.overall)
         self.overall += gained
-        if not self._samples or progress.cached:
+        if not self._samples or progress.cached or progress.stage is None:
             gained = 0.0
         self._worked += gained
         now = self._now()

@@ -80,6 +80,16 @@ def test_the_storyboard_says_nothing_about_the_clips() -> None:
     assert pace.seconds_left() == pytest.approx(0.75 / 0.05)
 
 
+def test_what_has_no_stage_is_not_estimated_here() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    for share in (0.1, 0.2, 0.3):
+        pace.add(report(0, 0, overall=share, stage=None, shot=None))
+        clock.seconds += 20
+    assert pace.overall == 0.3
+    assert pace.seconds_left() is None
+
+
 def test_the_share_never_falls() -> None:
     pace = Pace(Clock())
     pace.add(report(1, 2, overall=0.4))
