@@ -147,6 +147,7 @@ def test_stopping_at_any_report_leaves_no_file_and_a_working_painter(
     painter: KeyframePainter, keyframe_request: KeyframeRequest
 ) -> None:
     whole = keyframe_request.model_copy(update={"output": keyframe_request.output.with_name("whole.png")})
+    painter.load()  # which has reports of its own, once
     reports = reports_of(painter, whole)
     before = sorted(whole.output.parent.iterdir())
     assert reports
