@@ -164,7 +164,7 @@ class FilmClips:
         self._bar.enter(Stage.CLIPS, step, shot=shots[index], num_shots=len(shots))
 
     def _announce_next(self, model: VideoModel, shots: Sequence[ShotPlan]) -> None:
-        """The request of the next clip that is missing, if it waits for no picture."""
+        """Tell the model of the next clip that is missing, if it waits for no picture."""
         missing = (shot for shot in shots if self._store.find(shot.clip.key) is None)
         shot = next(missing, None)
         if shot is not None and shot.keyframe is None:

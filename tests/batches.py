@@ -53,12 +53,14 @@ def finish(
 
 
 def give_up(batch: BatchRows, job: VideoJob, error: str = "the GPU fell off the bus") -> None:
-    batch.set_aside(job.id, EntryState.FAILED, error=error, hint="look at dmesg", attempts=3, seconds=90.0)
+    batch.fail(job.id, EntryState.FAILED, error=error, hint="look at dmesg", attempts=3, seconds=90.0)
 
 
 def retry_later(batch: BatchRows, job: VideoJob) -> datetime:
     until = datetime.now(UTC) + timedelta(minutes=5)
-    batch.put_off(job.id, until, error="the process died", hint="", attempts=1, seconds=2.0)
+    batch.fail(
+        job.id, EntryState.WAITING, until=until, error="the process died", hint="", attempts=1, seconds=2.0
+    )
     return until
 
 

@@ -85,9 +85,7 @@ class Attempt:
         except (JobBusyError, WorkspaceBusyError):
             raise
         except JobCancelledError as error:
-            self._lease.cancel(
-                record=self._setting_aside(EntryState.CANCELLED, error, self._due.entry.attempts)
-            )
+            self._lease.cancel(record=self._failing(EntryState.CANCELLED, error, self._due.entry.attempts))
         except StoppedError:
             self._lease.pass_on()
         except DiskFullError:
@@ -135,40 +133,30 @@ class Attempt:
             self._bench.models.close()
         if not retryable or attempts >= MAX_ATTEMPTS:
             self._lease.fail(
-                error.message, error.hint, record=self._setting_aside(EntryState.FAILED, error, attempts)
+                error.message, error.hint, record=self._failing(EntryState.FAILED, error, attempts)
             )
             self.was_set_aside = True
             return
         self._lease.add_notice(f"attempt {attempts} in the stage {entry.stage} failed: {error.message}")
         wait = self._bench.terms.backoff_seconds * 2 ** (attempts - 1)
         until = datetime.now(UTC) + timedelta(seconds=wait)
-        self._lease.pass_on(
-            lambda connection: self._batch.put_off(
-                entry.job_id,
-                until,
-                error=error.message,
-                hint=error.hint,
-                attempts=attempts,
-                seconds=self._seconds,
-                peak=self._gauge.peak,
-                connection=connection,
-            )
-        )
+        self._lease.pass_on(self._failing(EntryState.WAITING, error, attempts, until=until))
         self._bench.on_notice(
             f"film {entry.number}: {error.message}; attempt {attempts + 1} of {MAX_ATTEMPTS} "
             f"follows in {wait:.0f} s"
         )
 
-    def _setting_aside(
-        self, state: EntryState, error: LocalvidError, attempts: int
+    def _failing(
+        self, state: EntryState, error: LocalvidError, attempts: int, *, until: datetime | None = None
     ) -> Callable[[Connection], None]:
         """What is recorded with the end of the work, so only while the lease is held."""
-        return lambda connection: self._batch.set_aside(
+        return lambda connection: self._batch.fail(
             self._due.entry.job_id,
             state,
             error=error.message,
             hint=error.hint,
             attempts=attempts,
+            until=until,
             seconds=self._seconds,
             peak=self._gauge.peak,
             connection=connection,

@@ -186,7 +186,7 @@ class Crew:
         except OSError as error:
             raise ModelProcessError(
                 f"no worker process could be started: {error.strerror or error}",
-                hint="check that there are memory and processes left, then `localvid batch … --resume`",
+                hint=f"free memory or processes, then `localvid batch {self._batch.id} --resume`",
             ) from error
         orders = Orders(
             settings=self._settings.model_dump(mode="json", exclude=secret_names(), exclude_none=True),

@@ -54,8 +54,8 @@ class BatchRows:
         most_units: Mapping[str, float] | None = None,
     ) -> list[Due]:
         """Films of which one of these stages comes next, those first that a loaded model serves on: by
-        stage, model and number. Films that another process works on are not among them, nor those that share
-        a step with such a film that is not finished: it is made once, and found then.
+        stage, model and number. Films that another process works on are not among them, nor those whose stage
+        would make a step that such a film's makes now: it is made once, and found then.
 
         `most_units`: model → films with more work in clips of it are left out. `in_flight`: of the other
         films that are not ended, so many are looked at; and all whose clips are made.
@@ -129,7 +129,7 @@ class BatchRows:
             }
         self._set(connection, job_id, values, seconds=seconds, peak=peak)
 
-    def set_aside(
+    def fail(
         self,
         job_id: str,
         state: EntryState,
@@ -137,17 +137,19 @@ class BatchRows:
         error: str,
         hint: str,
         attempts: int,
+        until: datetime | None = None,
         seconds: float = 0.0,
         peak: PeakMemory = _UNKNOWN,
         connection: Connection | None = None,
     ) -> None:
-        """No further attempt is made. `connection`: of the lease's transaction."""
-        values: dict[str, object] = {"state": state, "error": error, "hint": hint, "attempts": attempts}
+        """An attempt did not succeed. Where the film waits on, another is made, not before `until`; in any
+        other state none is. `connection`: of the lease's transaction."""
+        values = {"state": state, "error": error, "hint": hint, "attempts": attempts, "not_before": until}
         with self._transaction(connection) as transaction:
             self._set(transaction, job_id, values, seconds=seconds, peak=peak)
 
     def set_aside_unread(self, due: Due, error: LocalvidError) -> bool:
-        """As `set_aside`, of a film whose job cannot be read, so that nobody here can take its lease. False:
+        """As `fail`, of a film whose job cannot be read, so that nobody here can take its lease. False:
         it is not due any more, or a process that can read it works on it."""
         with self._database.write() as connection:
             held = select(jobs.c.id).where(
@@ -157,7 +159,7 @@ class BatchRows:
             )
             if not self.is_due(connection, due) or connection.execute(held).first() is not None:
                 return False
-            self.set_aside(
+            self.fail(
                 due.entry.job_id,
                 EntryState.FAILED,
                 error=error.message,
@@ -188,35 +190,21 @@ class BatchRows:
                 told = f"attempt {attempts} in the stage {STAGES[row.stage]} failed: {error.message}"
                 notices = json.dumps([*json.loads(row.notices), told], ensure_ascii=False)
                 values: dict[str, object] = {"notices": notices}
-                outcome: dict[str, object] = {
-                    "error": error.message,
-                    "hint": error.hint,
-                    "attempts": attempts,
-                }
+                state = EntryState.WAITING
                 if attempts >= most_attempts:
+                    state = EntryState.FAILED
                     values |= {"status": JobStatus.FAILED, "error": error.message, "hint": error.hint}
                     values |= {"lease_owner": None, "lease_expires_at": None}
-                    outcome["state"] = EntryState.FAILED
                 set_values(connection, row.id, **values)
-                self._set(connection, row.id, outcome, seconds=0.0, peak=_UNKNOWN)
+                self.fail(
+                    row.id,
+                    state,
+                    error=error.message,
+                    hint=error.hint,
+                    attempts=attempts,
+                    connection=connection,
+                )
         return [row.number for row in rows]
-
-    def put_off(
-        self,
-        job_id: str,
-        until: datetime,
-        *,
-        error: str,
-        hint: str,
-        attempts: int,
-        seconds: float = 0.0,
-        peak: PeakMemory = _UNKNOWN,
-        connection: Connection | None = None,
-    ) -> None:
-        """Another attempt is made, not before then. `connection`: of the lease's transaction."""
-        values: dict[str, object] = {"not_before": until, "error": error, "hint": hint, "attempts": attempts}
-        with self._transaction(connection) as transaction:
-            self._set(transaction, job_id, values, seconds=seconds, peak=peak)
 
     def take_up(self) -> int:
         """What was set aside is tried again, from the stage that failed; how many films."""

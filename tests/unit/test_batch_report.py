@@ -47,7 +47,7 @@ def batch(store: Store) -> BatchRows:
     finish(store, batch, jobs[2], gone, peak=PeakMemory(host_bytes=300 * 2**20))
     gone.unlink()
     retry_later(batch, jobs[3])
-    batch.set_aside(jobs[4].id, EntryState.CANCELLED, error="", hint="", attempts=0)
+    batch.fail(jobs[4].id, EntryState.CANCELLED, error="", hint="", attempts=0)
     return batch
 
 

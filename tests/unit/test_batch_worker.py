@@ -118,11 +118,17 @@ def test_of_all_stages_and_attempts_the_highest_peak_stays(workspace: Path) -> N
         assert stage(None, None) == (None, None)
         assert stage(5 * 2**40, None) == (5 * 2**40, None)
         assert stage(2, 7) == (5 * 2**40, 7)
-        batch.put_off(job.id, job.created_at, error="no", hint="", attempts=1, peak=PeakMemory(gpu_bytes=9))
-        assert stage(None, 8) == (5 * 2**40, 9)
-        batch.set_aside(
-            job.id, EntryState.FAILED, error="no", hint="", attempts=3, peak=PeakMemory(6 * 2**40, 1)
+        batch.fail(
+            job.id,
+            EntryState.WAITING,
+            until=job.created_at,
+            error="no",
+            hint="",
+            attempts=1,
+            peak=PeakMemory(gpu_bytes=9),
         )
+        assert stage(None, 8) == (5 * 2**40, 9)
+        batch.fail(job.id, EntryState.FAILED, error="no", hint="", attempts=3, peak=PeakMemory(6 * 2**40, 1))
         (entry,) = batch.entries()
         assert (entry.host_bytes, entry.gpu_bytes) == (6 * 2**40, 9)
 

@@ -42,7 +42,7 @@ def test_everything_that_goes_on(store: Store) -> None:
         finish(store, batch, job, film)
     give_up(batch, jobs[2])
     retry_later(batch, jobs[3])
-    batch.set_aside(jobs[4].id, EntryState.CANCELLED, error="", hint="", attempts=0)
+    batch.fail(jobs[4].id, EntryState.CANCELLED, error="", hint="", attempts=0)
     with store._database.write() as connection:
         batch.advance(connection, jobs[5].id, Next(Stage.CLIPS, "outline", 2.0), seconds=1.0)
     at_work(store, batch, jobs[5])

@@ -319,7 +319,7 @@ def test_what_waits_in_a_batch_that_is_worked_on_stays(store: Store) -> None:
     )
     store.show_activity(activity)
     assert store.clean(quota_bytes=0).artifacts.count == 0
-    batch.set_aside(second, EntryState.FAILED, error="no", hint="", attempts=3)
+    batch.fail(second, EntryState.FAILED, error="no", hint="", attempts=3)
     assert store.clean(quota_bytes=0).artifacts.count == 1
     assert _made(store, *"abc") == "a"
     store.forget_activity()
