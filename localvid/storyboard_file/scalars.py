@@ -60,6 +60,8 @@ def _is_plain(text: str, *, flow: bool) -> bool:
     """Whether it reads back as this text where nothing is put around it."""
     if not text or text != text.strip() or re.search(r"[\t\n\r]", text) or _UNPRINTABLE.search(text):
         return False
+    if flow and ":" in (text[0], text[-1]):
+        return False  # before a comma or a brace it may be taken for the mark of a key
     try:
         root = compose(f"x: [{text}, 1]" if flow else f"x: {text}")
         node = root.entries[0].value if isinstance(root, Mapping) and len(root.entries) == 1 else None

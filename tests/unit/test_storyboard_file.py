@@ -11,6 +11,7 @@ import pytest
 from localvid.errors import InvalidStoryboardError
 from localvid.schemas import Camera, Shot, Storyboard, Transition, TransitionKind
 from localvid.storyboard_file import Form, form_of, parse, updated, written
+from localvid.storyboard_file.scalars import on_one_line
 
 SHOT = "shots:\n  - description: a forest\n"
 
@@ -359,3 +360,9 @@ def test_the_documented_examples_say_the_same() -> None:
     board = parse(in_yaml, Form.YAML, name="film")
     assert board == parse(in_json, Form.JSON, name="film")
     assert len(board.shots) == 2
+
+
+@pytest.mark.parametrize("text", [":", "a:", ":b"])
+def test_a_colon_at_an_end_is_quoted_within_braces(text: str) -> None:
+    """Plain before a comma it may be taken for the mark of a key."""
+    assert on_one_line(text, flow=True) == f'"{text}"'
