@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
 from localvid.pipelines.svd.networks.feature_map import (
     DeviceMap,
@@ -137,6 +138,24 @@ def test_pixels_of_a_single_block_are_a_view() -> None:
     features.pixels(2, 3).zero_()
 
     assert not features.frames(0, 5).flatten(2)[:, :, 2].any()
+
+
+@pytest.mark.parametrize(
+    ("size", "span"), [((3, 2, 4, 8), (0, 8)), ((3, 2, 4, 8), (2, 5)), ((1, 1, 4, 8), (1, 2))]
+)
+def test_pixels_that_were_changed_where_they_lie_are_not_copied(
+    size: tuple[int, int, int, int], span: tuple[int, int]
+) -> None:
+    features = map_opener(Maps.DEVICE, device=CPU, block=WHOLE)(MapShape(*size), torch.float32)
+    before = torch.randn(size).permute(0, 3, 1, 2)
+    features.put_frames(0, before.clone())
+    with profile(activities=[ProfilerActivity.CPU]) as taken:
+        features.put_pixels(span[0], features.pixels(*span).neg_())
+
+    assert not any(event.name == "aten::copy_" for event in taken.events())
+    expected = before.permute(0, 2, 3, 1).flatten(1, 2).clone()
+    expected[:, slice(*span)] *= -1
+    assert torch.equal(features.pixels(0, size[1] * size[2]), expected)
 
 
 def test_released_frames_are_freed_and_the_others_stay() -> None:

@@ -239,6 +239,21 @@ def test_a_large_mean_in_some_slices_costs_no_digits() -> None:
 
 
 @pytest.mark.usefixtures("either_way")
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("mean", [0, 10])
+def test_moments_of_half_precision_are_not_rounded_to_it(dtype: torch.dtype, mean: int) -> None:
+    values = (torch.randn(2, 4099, 32) + mean).to(dtype)
+    moments = Moments(32)
+    moments.add(values)
+
+    exact = values.double()
+    found, variance = moments.of_rows()
+    assert torch.allclose(found.double(), exact.mean(1), rtol=1e-6, atol=1e-6)
+    rtol = torch.finfo(dtype).eps if mean else 1e-5
+    assert torch.allclose(variance.double(), exact.var(1, correction=0), rtol=rtol)
+
+
+@pytest.mark.usefixtures("either_way")
 def test_moments_of_frames_become_those_of_their_clips() -> None:
     values = torch.randn(6, 5, 64) + torch.arange(6).view(6, 1, 1)
     moments = Moments(32)
@@ -251,13 +266,11 @@ def test_moments_of_frames_become_those_of_their_clips() -> None:
     assert torch.allclose(variance, expected.var((1, 3), correction=0), rtol=1e-5)
 
 
-@pytest.mark.usefixtures("either_way")
 def test_moments_of_more_values_than_are_taken_in_together(monkeypatch: pytest.MonkeyPatch) -> None:
     values = torch.randn(2, 37, 32) + 5
     whole, parted = Moments(8), Moments(8)
     whole.add(values)
-    for name in ("_AT_ONCE", "_AT_ONCE_ON_GPU"):
-        monkeypatch.setattr(f"localvid.pipelines.svd.networks.layers.{name}", 10 * 64)
+    monkeypatch.setattr("localvid.pipelines.svd.networks.layers._AT_ONCE", 10 * 64)
     parted.add(values)
 
     for one, other in zip(whole.of_rows(), parted.of_rows(), strict=True):

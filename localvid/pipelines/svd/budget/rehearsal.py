@@ -31,7 +31,7 @@ _REPEATED = (
     (layers, "temporal_convolution"),
     (layers, "spatial_resnet"),
     (layers, "frame_norm_silu"),
-    (layers, "_merged"),
+    (layers, "_of_groups"),
     (layers, "_part_on_gpu"),
     (decoder, "frame_norm_silu"),
     (transformers, "spatial_block"),

@@ -50,7 +50,11 @@ _ATTENTION = _aten.scaled_dot_product_attention.default
 _CONVOLUTION = _aten.convolution.default
 _COPY = _aten.copy_.default
 _TO_COPY = _aten._to_copy.default
+_VIEW = _aten._unsafe_view.default
+"""A view that its schema does not call one."""
 _ALLOCATIONS = (_aten.empty, _aten.empty_strided, _aten.empty_like, _aten.new_empty)
+_OVERWRITING = (_aten.copy_, _aten.fill_, _aten.zero_)
+"""What writes to its first operand without reading it."""
 
 
 class Trace(NamedTuple):
@@ -366,7 +370,9 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
                 self._track(tensor)
         self._peak = max(self._peak, self._live + self._scratch(func, args))
         moved = sum(map(nbytes, _tensors((args, tuple(kwargs.values())))))
-        moved += 0 if facts.changes else sum(map(nbytes, results))
+        # What is changed in place is read and written; what is written to alone is among the operands.
+        if "out" not in kwargs and func.overloadpacket not in _OVERWRITING:
+            moved += sum(map(nbytes, results))
         if func.overloadpacket not in _ALLOCATIONS and any(tensor.device == DEVICE for tensor in results):
             self._kernels[Kernel(_flops(func, args, kwargs, result), moved)] += 1
 
@@ -466,7 +472,7 @@ def _facts(func: Any) -> _Facts:
     reshapes = torch.Tag.inplace_view in func.tags
     return _Facts(
         composite=composite,
-        view=not composite and ((bool(aliases) and not writes) or reshapes),
+        view=not composite and ((bool(aliases) and not writes) or reshapes or func is _VIEW),
         changes=writes and not reshapes,
     )
 

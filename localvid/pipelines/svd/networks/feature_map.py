@@ -126,7 +126,9 @@ class DeviceMap(FeatureMap):
     def put_pixels(self, start: int, values: Tensor) -> None:
         stop = start + values.shape[1]
         for index, part in enumerate(torch.split(values, self._block)):
-            self._write(index).flatten(1, 2)[:, start:stop] = part
+            target = self._write(index).flatten(1, 2)[:, start:stop]
+            if not _is_same(target, part):
+                target.copy_(part)
 
     def release_frames(self, start: int, stop: int) -> None:
         for index in range(len(self._blocks)):
@@ -215,6 +217,16 @@ class HostMap(FeatureMap):
         if self._rows is None:
             raise LookupError("the map was released")
         return self._rows
+
+
+def _is_same(one: Tensor, other: Tensor) -> bool:
+    """Whether both, of one shape, are the same view of the same memory."""
+    steps = zip(one.shape, one.stride(), other.stride(), strict=True)
+    return (
+        one.untyped_storage()._cdata == other.untyped_storage()._cdata
+        and one.storage_offset() == other.storage_offset()
+        and all(size == 1 or step == other_step for size, step, other_step in steps)
+    )
 
 
 def _copy(rows: Tensor, device: torch.device) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -70,90 +70,110 @@ class Moments:
 
     def add_rows(self, values: Tensor) -> None:
         """Take in all values `(rows, …, channels)` of further rows."""
-        self._own.append(self._of_groups(_parts(values)))
+        self._own.append(_of_groups(_parts(values), self._groups))
 
     def of_rows(self) -> tuple[Tensor, Tensor]:
         """Mean and variance `(rows, groups)` of the rows that `add` was given."""
         if not self._same:
             raise LookupError("no values were added")
-        return self._of_groups(self._same)
+        return _of_groups(self._same, self._groups)
 
     def of_clips(self, num_frames: int) -> tuple[Tensor, Tensor]:
         """Mean and variance `(clips, groups)`, the rows that `add_rows` was given being frames in order."""
         means = torch.cat([mean for mean, _ in self._own]).view(-1, num_frames, self._groups)
         variances = torch.cat([variance for _, variance in self._own]).view(means.shape)
-        return _together(means, variances, dim=1)
-
-    def _of_groups(self, parts: list[_Part]) -> tuple[Tensor, Tensor]:
-        _, means, variances = _merged(parts)
-        shape = (len(means), self._groups, -1)
-        return _together(means.view(shape), variances.view(shape), dim=2)
+        return _together(means, variances, dims=(1,))
 
 
-_Part = tuple[int, Tensor, Tensor]
-"""A count, and mean and variance `(rows, channels)` of so many values. Parts are merged by these (Chan,
-Golub, LeVeque 1979), not by sums of squares over all of a map, which would cost digits."""
+class _Part(NamedTuple):
+    """Portions of some rows' values. They are merged by their moments (Chan, Golub, LeVeque 1979), not by
+    sums of squares over all of a map, which would cost digits."""
+
+    count: int
+    """Values of each channel in a portion."""
+    means: Tensor
+    """`(rows, portions, channels)`."""
+    variances: Tensor
+
 
 _AT_ONCE = 2**21
-"""Values that are taken in together: few enough to stay in a processor's cache in single precision."""
+"""Values that a processor takes in together: few enough to stay in its cache in single precision."""
 
-_AT_ONCE_ON_GPU = 2**24
-"""There every portion costs the launch of some kernels, and the whole of it memory: 64 MiB."""
+_PORTIONS_ON_GPU = range(4096, 1023, -1)
+"""How many values of a channel may be summed in one go there."""
 
 
 def _parts(values: Tensor) -> list[_Part]:
     rows, channels = values.shape[0], values.shape[-1]
     flat = values.reshape(rows, -1, channels)
-    at_once, part_of = (_AT_ONCE, _part_on_cpu) if on_cpu(values) else (_AT_ONCE_ON_GPU, _part_on_gpu)
-    return [part_of(part) for part in torch.split(flat, max(1, at_once // (rows * channels)), dim=1)]
+    if on_cpu(values):
+        at_once = max(1, _AT_ONCE // (rows * channels))
+        return [_part_on_cpu(part) for part in torch.split(flat, at_once, dim=1)]
+    # All of them in one kernel, for each costs its launch: in portions that leave no rest, if there are.
+    count = flat.shape[1]
+    portion = next((size for size in _PORTIONS_ON_GPU if count % size == 0), _PORTIONS_ON_GPU.start)
+    whole = count // portion * portion
+    parts = [flat[:, :whole].unflatten(1, (-1, portion)), flat[:, None, whole:]]
+    return [_part_on_gpu(part) for part in parts if part.numel() > 0]
 
 
 def _part_on_cpu(values: Tensor) -> _Part:
+    """A portion `(rows, count, channels)`."""
     # Around a value of each channel, so that squares of a large mean do not swallow the variance.
     pivot = values[:, :1].float()
     single = values - pivot if values.dtype == torch.float32 else values.float().sub_(pivot)
     count = values.shape[1]
-    means = single.sum(1) / count
-    variances = (single.square_().sum(1) / count - means.square()).clamp_(min=0)
-    return count, means + pivot.squeeze(1), variances
+    means = single.sum(1, keepdim=True) / count
+    variances = (single.square_().sum(1, keepdim=True) / count - means.square()).clamp_(min=0)
+    return _Part(count, means + pivot, variances)
 
 
 def _part_on_gpu(values: Tensor) -> _Part:
-    # One kernel reads the values once; on a processor it is the slower way.
-    variances, means = torch.var_mean(values.float(), dim=1, correction=0)
-    return values.shape[1], means, variances
+    """Portions `(rows, portions, count, channels)`."""
+    count = values.shape[2]
+    if values.dtype == torch.float32:
+        variances, means = torch.var_mean(values, dim=2, correction=0)
+        return _Part(count, means, variances)
+    # That would round the variance to half precision, too. Sums come in single precision of values as they
+    # lie, without a copy; what squares of a large mean swallow is less than these values' own rounding was.
+    means = values.mean(2, dtype=torch.float32)
+    squares = torch.linalg.vector_norm(values, dim=2, dtype=torch.float32).square_().div_(count)
+    return _Part(count, means, squares.addcmul_(means, means, value=-1).clamp_(min=0))
 
 
-def _merged(parts: list[_Part]) -> _Part:
-    """All parts as one. Mostly they are of one size, but for the last: those are merged in one go."""
+def _of_groups(parts: list[_Part], groups: int) -> tuple[Tensor, Tensor]:
+    """Mean and variance `(rows, groups)` of all parts. Most portions are of one size: those in one go."""
     alike: dict[int, list[_Part]] = {}
     for part in parts:
-        alike.setdefault(part[0], []).append(part)
-    merged = []
+        alike.setdefault(part.count, []).append(part)
+    so_far, merged = 0, None
     for count, same in alike.items():
-        means = torch.stack([mean for _, mean, _ in same])
-        variances = torch.stack([variance for _, _, variance in same])
-        merged.append((count * len(same), *_together(means, variances, dim=0)))
-    whole = merged[0]
-    for part in merged[1:]:
-        whole = _joined(whole, part)
-    return whole
+        means, variances = (
+            torch.cat(moments, dim=1).unflatten(2, (groups, -1))
+            for moments in zip(*((part.means, part.variances) for part in same), strict=True)
+        )
+        further = count * means.shape[1]
+        moments = _together(means, variances, dims=(1, 3))
+        merged = moments if merged is None else _joined(merged, moments, share=further / (so_far + further))
+        so_far += further
+    assert merged is not None  # there are parts
+    return merged
 
 
-def _together(means: Tensor, variances: Tensor, *, dim: int) -> tuple[Tensor, Tensor]:
-    """Mean and variance of parts of one size that lie along `dim`."""
-    if means.shape[dim] == 1:
-        return means.squeeze(dim), variances.squeeze(dim)
-    spread, mean = torch.var_mean(means, dim=dim, correction=0)
-    return mean, variances.mean(dim) + spread
+def _together(means: Tensor, variances: Tensor, *, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Mean and variance of parts of one size that lie along `dims`."""
+    spread, mean = torch.var_mean(means, dim=dims, correction=0)
+    return mean, variances.mean(dims) + spread
 
 
-def _joined(one: _Part, other: _Part) -> _Part:
-    (count, mean, variance), (further, their_mean, their_variance) = one, other
-    share = further / (count + further)
+def _joined(
+    one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor], *, share: float
+) -> tuple[Tensor, Tensor]:
+    """Mean and variance of both, of which `share` is the other's."""
+    (mean, variance), (their_mean, their_variance) = one, other
     apart = their_mean - mean
     joined = torch.lerp(variance, their_variance, share) + apart.square() * (share * (1 - share))
-    return count + further, mean + apart * share, joined
+    return mean + apart * share, joined
 
 
 def affine(norm: nn.GroupNorm, moments: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -368,7 +388,7 @@ def _run_temporal(
         hidden = norm_silu(hidden, *second)
         hidden = temporal_convolution(resnet.conv2, hidden)
         # (1 - share) * taken + share * (taken + hidden)
-        values.put_pixels(start, torch.addcmul(taken, hidden, temporal_share).flatten(0, 1))
+        values.put_pixels(start, taken.addcmul_(hidden, temporal_share).flatten(0, 1))
         on_slice()
 
 

@@ -193,7 +193,7 @@ def _run_temporal(
             continue
         result = functional.linear(mixed, model.proj_out.weight, model.proj_out.bias)
         residual = features.pixels(start, stop)
-        residual += result.transpose(1, 2).reshape(residual.shape)
+        residual.unflatten(0, (-1, slicing.num_frames)).add_(result.transpose(1, 2))
         features.put_pixels(start, residual)
 
 
@@ -241,8 +241,7 @@ def temporal_block(
     `constant`: `(batch, channels)`.
     """
     # Any strides come in; what comes out is pixel by pixel, so that attention needs no copies.
-    taken = rows.clone(memory_format=torch.contiguous_format)
-    taken += positions
+    taken = torch.add(rows, positions, out=rows.new_empty(rows.shape))
     tokens = taken.flatten(0, 1)
     _add_feed_forward(block.norm_in, block.ff_in, tokens)
     _add_attention(block, tokens, constant.repeat_interleave(rows.shape[1], dim=0).unsqueeze(1), attend)
