@@ -241,7 +241,8 @@ def temporal_block(
     `constant`: `(batch, channels)`.
     """
     # Any strides come in; what comes out is pixel by pixel, so that attention needs no copies.
-    taken = torch.add(rows, positions, out=rows.new_empty(rows.shape))
+    taken = rows.clone(memory_format=torch.contiguous_format)
+    taken += positions
     tokens = taken.flatten(0, 1)
     _add_feed_forward(block.norm_in, block.ff_in, tokens)
     _add_attention(block, tokens, constant.repeat_interleave(rows.shape[1], dim=0).unsqueeze(1), attend)
