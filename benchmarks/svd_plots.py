@@ -29,7 +29,7 @@ from localvid.pipelines.svd.budget.architecture import Networks, build_networks,
 from localvid.pipelines.svd.budget.ladder import ClipSize
 from localvid.pipelines.svd.budget.planner import GIB, ClipPlanner
 from localvid.pipelines.svd.budget.rehearsal import Rehearsal
-from localvid.pipelines.svd.budget.roofline import require_peaks
+from localvid.pipelines.svd.budget.roofline import require_peaks, seconds_on
 from localvid.pipelines.svd.budget.search import Room
 from localvid.pipelines.svd.budget.tracing import DEVICE, Trace, trace
 from localvid.pipelines.svd.plan import DecoderSlices, Guidance, Maps, UNetSlices, Weights
@@ -191,20 +191,37 @@ def print_table() -> None:
             peaks += [taken.peak_bytes for taken in theirs]
             cells = "".join(f"{count / GIB:11.2f}" for count in peaks)
             print(f"{width:5}x{height}, {frames} frames {cells}", flush=True)
-    print_flops(Rehearsal(ours, SIZE, guided=True), stock)
+    print_work(Rehearsal(ours, SIZE, guided=True), stock)
 
 
-def print_flops(rehearsal: Rehearsal, stock: Networks) -> None:
-    """Of sampling and decoding; what comes before is a thousandth of it."""
-    theirs = STEPS * stock_step(stock, SIZE).flops + stock_decode(stock, SIZE, SIZE.num_frames).flops
-    print(f"FLOPs of {STEPS} steps and {SIZE.num_frames} frames: diffusers {theirs / 1e15:.3f}e15")
-    for label, unet, decoder in (
-        ("in one piece", UNetSlices(), DecoderSlices()),
-        ("in the smallest slices", SMALLEST_UNET, SMALLEST_DECODER),
-    ):
-        step, decode = rehearsal.step(unet, Weights.MODEL), rehearsal.decode(decoder, Weights.MODEL)
-        flops = STEPS * step.flops + decode.flops
-        print(f"localvid {label} {flops / 1e15:.3f}e15, {flops / theirs:.3f} of it", flush=True)
+def print_work(rehearsal: Rehearsal, stock: Networks) -> None:
+    """Of a step, of decoding, and of a clip's both; what comes before is a thousandth of it."""
+    runs = {
+        "diffusers": (stock_step(stock, SIZE), stock_decode(stock, SIZE, STOCK_CHUNK_FRAMES)),
+        "localvid in one piece": (
+            rehearsal.step(UNetSlices(), Weights.MODEL),
+            rehearsal.decode(DecoderSlices(), Weights.MODEL),
+        ),
+        "localvid in the smallest slices": (
+            rehearsal.step(SMALLEST_UNET, Weights.MODEL),
+            rehearsal.decode(SMALLEST_DECODER, Weights.MODEL),
+        ),
+    }
+    card = require_peaks(GPUS[-1])
+    for index, part in enumerate(("a step", f"{SIZE.num_frames} frames decoded")):
+        print(f"{part:33}{'TFLOP':>8}{'GB':>8}{'kernels':>10}{card.name + ', s':>14}")
+        for label, run in runs.items():
+            taken = run[index]
+            moved = sum(kernel.bytes_moved * times for kernel, times in taken.kernels.items())
+            seconds = seconds_on(card, taken.kernels, copied_bytes=taken.copied_bytes)
+            print(
+                f"{label:33}{taken.flops / 1e12:8.1f}{moved / 1e9:8.0f}"
+                f"{sum(taken.kernels.values()):10}{seconds:14.2f}",
+                flush=True,
+            )
+    theirs, *ours = (STEPS * step.flops + decode.flops for step, decode in runs.values())
+    ratios = ", ".join(f"{flops / 1e15:.3f}e15 ({flops / theirs:.3f})" for flops in ours)
+    print(f"FLOPs of {STEPS} steps and {SIZE.num_frames} frames: {theirs / 1e15:.3f}e15; {ratios}")
 
 
 def whole_peak(rehearsal: Rehearsal, weights: Weights) -> int:

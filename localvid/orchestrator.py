@@ -437,10 +437,11 @@ class VideoOrchestrator:
         return storyboard, options
 
     def _allowed(self, options: FilmOptions) -> Settings:
-        """The settings, with the leave to use hosts that a job has."""
-        return (
-            self.settings.model_copy(update={"allow_remote": True}) if options.allow_remote else self.settings
-        )
+        """The settings, with the leave to use hosts that a job has, and what it may spend there."""
+        changes: dict[str, object] = {"allow_remote": True} if options.allow_remote else {}
+        if options.max_cost_usd is not None:
+            changes["max_cost_usd"] = options.max_cost_usd
+        return self.settings.model_copy(update=changes)
 
     def _with_fallback_that_can(
         self, storyboard: Storyboard | None, options: FilmOptions, prompt: str, *, must: bool

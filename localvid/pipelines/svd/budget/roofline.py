@@ -4,8 +4,8 @@ An operation takes as long as its multiplications at the peak of the tensor core
 of the memory, whichever is longer, and no less than it takes to launch. Real kernels reach a part of that,
 which is taken from published times of the same clip (1024x576, 25 frames, 25 steps, diffusers as it comes):
 
-- A100: 39.9 s (diffusers' pipeline, in OneDiff's benchmark); the roofline gives 22.6 s, so 0.57 of it;
-- RTX 4080: 83 s (in stable-fast's benchmark); the roofline gives 62.3 s, so 0.75 of it.
+- A100: 39.9 s (diffusers' pipeline, in OneDiff's benchmark); the roofline gives 21.7 s, so 0.54 of it;
+- RTX 4080: 83 s (in stable-fast's benchmark); the roofline gives 60.3 s, so 0.73 of it.
 
 An estimate is made with their mean. Two clips are few, and the engine's kernels are others than diffusers':
 whoever shows an estimate says how unsure it is.
@@ -25,7 +25,7 @@ from typing import NamedTuple
 from localvid.errors import InvalidRequestError
 from localvid.schemas import Frozen
 
-EFFICIENCY = math.sqrt(0.57 * 0.75)
+EFFICIENCY = math.sqrt(0.54 * 0.73)
 """Part of the roofline that is reached: the mean of those above."""
 
 LAUNCH_SECONDS = 5e-6
