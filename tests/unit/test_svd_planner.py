@@ -16,10 +16,11 @@ from localvid.config import Settings
 from localvid.errors import CapabilityError, InvalidRequestError
 from localvid.pipelines.svd.budget.architecture import build_networks
 from localvid.pipelines.svd.budget.measured import MeasuredClip, calibrate, read_measured, record_measured
-from localvid.pipelines.svd.budget.planner import GIB, ClipPlan, ClipPlanner
+from localvid.pipelines.svd.budget.planner import _SPREAD, GIB, ClipPlan, ClipPlanner
 from localvid.pipelines.svd.budget.roofline import (
     EFFICIENCY,
     LAUNCH_SECONDS,
+    REACHED,
     GpuPeaks,
     Kernel,
     known_gpus,
@@ -109,7 +110,7 @@ def test_in_one_piece_nothing_is_predicted_slower_than_diffusers(at_full_size: C
     conditions = empty(2, 1, unet.config.cross_attention_dim), empty(2, 3)
     stock_step = trace(lambda: lambda: unet(sample, empty(), *conditions, return_dict=False))
     stock_decoding = trace(
-        lambda: lambda: [vae.decode(part, num_frames=len(part)).sample for part in latents.split(8)]
+        lambda: lambda: [vae.decode(part, num_frames=len(part)).sample for part in torch.split(latents, 8)]
     )
 
     rehearsal = at_full_size._rehearsal
@@ -295,14 +296,24 @@ def test_a_damaged_record_is_no_obstacle(workspace: Path) -> None:
     assert len(read_measured(workspace)) == 1
 
 
-def test_a_kernel_takes_its_longest_resource() -> None:
+def test_a_run_takes_its_longest_resource() -> None:
     second_of_work = round(GPU.half_tflops * 1e12 * EFFICIENCY)
     second_of_traffic = round(GPU.memory_gbs * 1e9 * EFFICIENCY)
 
     assert seconds_on(GPU, Counter({Kernel(second_of_work, 1): 2})) == pytest.approx(2)
     assert seconds_on(GPU, Counter({Kernel(1, second_of_traffic): 3})) == pytest.approx(3)
-    assert seconds_on(GPU, Counter({Kernel(1, 1): 1000})) == pytest.approx(1000 * LAUNCH_SECONDS)
-    assert seconds_on(GPU, Counter(), copied_bytes=round(GPU.host_gbs * 1e9)) == pytest.approx(1 / EFFICIENCY)
+    second_of_copies = round(GPU.host_gbs * 1e9 * EFFICIENCY)
+    mixed = Counter({Kernel(second_of_work, 1): 2, Kernel(1, second_of_traffic): 3})
+    assert seconds_on(GPU, mixed) == pytest.approx(5)
+    assert seconds_on(GPU, mixed, copied_bytes=second_of_copies) == pytest.approx(6)
+    assert seconds_on(GPU, mixed, ahead_bytes=4 * second_of_copies) == pytest.approx(5)
+    assert seconds_on(GPU, mixed, ahead_bytes=7 * second_of_copies) == pytest.approx(7)
+    launches = round(8 / LAUNCH_SECONDS)
+    assert seconds_on(GPU, mixed + Counter({Kernel(0, 1): launches})) == pytest.approx(8, rel=1e-4)
+
+
+def test_clips_that_were_measured_lie_within_what_an_estimate_allows() -> None:
+    assert all(1 / _SPREAD <= reached / EFFICIENCY <= _SPREAD for reached in REACHED)
 
 
 @pytest.mark.parametrize(

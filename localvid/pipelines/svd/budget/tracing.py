@@ -373,7 +373,8 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
         # What is changed in place is read and written; what is written to alone is among the operands.
         if "out" not in kwargs and func.overloadpacket not in _OVERWRITING:
             moved += sum(map(nbytes, results))
-        if func.overloadpacket not in _ALLOCATIONS and any(tensor.device == DEVICE for tensor in results):
+        touched = chain(results, _tensors(args))
+        if func.overloadpacket not in _ALLOCATIONS and any(tensor.device == DEVICE for tensor in touched):
             self._kernels[Kernel(_flops(func, args, kwargs, result), moved)] += 1
 
     def _track(self, tensor: torch.Tensor) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -85,16 +85,10 @@ class Moments:
         return _together(means, variances, dims=(1,))
 
 
-class _Part(NamedTuple):
-    """Portions of some rows' values. They are merged by their moments (Chan, Golub, LeVeque 1979), not by
-    sums of squares over all of a map, which would cost digits."""
-
-    count: int
-    """Values of each channel in a portion."""
-    means: Tensor
-    """`(rows, portions, channels)`."""
-    variances: Tensor
-
+_Part = tuple[int, Tensor, Tensor]
+"""How many values of a channel are in a portion, and their mean and variance `(rows, portions, channels)`.
+Portions are merged by these (Chan, Golub, LeVeque 1979), not by sums of squares over all of a map, which
+would cost digits."""
 
 _AT_ONCE = 2**21
 """Values that a processor takes in together: few enough to stay in its cache in single precision."""
@@ -113,7 +107,7 @@ def _parts(values: Tensor) -> list[_Part]:
     count = flat.shape[1]
     portion = next((size for size in _PORTIONS_ON_GPU if count % size == 0), _PORTIONS_ON_GPU.start)
     whole = count // portion * portion
-    parts = [flat[:, :whole].unflatten(1, (-1, portion)), flat[:, None, whole:]]
+    parts = [flat[:, :whole].reshape(rows, -1, portion, channels), flat[:, None, whole:]]
     return [_part_on_gpu(part) for part in parts if part.numel() > 0]
 
 
@@ -125,7 +119,7 @@ def _part_on_cpu(values: Tensor) -> _Part:
     count = values.shape[1]
     means = single.sum(1, keepdim=True) / count
     variances = (single.square_().sum(1, keepdim=True) / count - means.square()).clamp_(min=0)
-    return _Part(count, means + pivot, variances)
+    return count, means + pivot, variances
 
 
 def _part_on_gpu(values: Tensor) -> _Part:
@@ -133,27 +127,26 @@ def _part_on_gpu(values: Tensor) -> _Part:
     count = values.shape[2]
     if values.dtype == torch.float32:
         variances, means = torch.var_mean(values, dim=2, correction=0)
-        return _Part(count, means, variances)
+        return count, means, variances
     # That would round the variance to half precision, too. Sums come in single precision of values as they
     # lie, without a copy; what squares of a large mean swallow is less than these values' own rounding was.
     means = values.mean(2, dtype=torch.float32)
     squares = torch.linalg.vector_norm(values, dim=2, dtype=torch.float32).square_().div_(count)
-    return _Part(count, means, squares.addcmul_(means, means, value=-1).clamp_(min=0))
+    return count, means, squares.addcmul_(means, means, value=-1).clamp_(min=0)
 
 
 def _of_groups(parts: list[_Part], groups: int) -> tuple[Tensor, Tensor]:
     """Mean and variance `(rows, groups)` of all parts. Most portions are of one size: those in one go."""
     alike: dict[int, list[_Part]] = {}
     for part in parts:
-        alike.setdefault(part.count, []).append(part)
+        alike.setdefault(part[0], []).append(part)
     so_far, merged = 0, None
     for count, same in alike.items():
-        means, variances = (
-            torch.cat(moments, dim=1).unflatten(2, (groups, -1))
-            for moments in zip(*((part.means, part.variances) for part in same), strict=True)
-        )
+        means = torch.cat([means for _, means, _ in same], dim=1)
+        variances = torch.cat([variances for _, _, variances in same], dim=1)
+        by_group = (*means.shape[:2], groups, -1)
+        moments = _together(means.view(by_group), variances.view(by_group), dims=(1, 3))
         further = count * means.shape[1]
-        moments = _together(means, variances, dims=(1, 3))
         merged = moments if merged is None else _joined(merged, moments, share=further / (so_far + further))
         so_far += further
     assert merged is not None  # there are parts

@@ -193,7 +193,8 @@ def _run_temporal(
             continue
         result = functional.linear(mixed, model.proj_out.weight, model.proj_out.bias)
         residual = features.pixels(start, stop)
-        residual.unflatten(0, (-1, slicing.num_frames)).add_(result.transpose(1, 2))
+        by_clip = residual.view(-1, slicing.num_frames, *residual.shape[1:])
+        by_clip += result.transpose(1, 2)
         features.put_pixels(start, residual)
 
 
