@@ -26,11 +26,12 @@ from torch import nn
 
 from localvid.config import Settings
 from localvid.pipelines.svd.budget.architecture import Networks, build_networks, weight_bytes
-from localvid.pipelines.svd.budget.ladder import ClipSize
+from localvid.pipelines.svd.budget.ladder import ClipSize, ClipStage
 from localvid.pipelines.svd.budget.planner import GIB, ClipPlanner
 from localvid.pipelines.svd.budget.rehearsal import Rehearsal
-from localvid.pipelines.svd.budget.roofline import require_peaks, seconds_on
+from localvid.pipelines.svd.budget.roofline import require_peaks
 from localvid.pipelines.svd.budget.search import Room
+from localvid.pipelines.svd.budget.stages import StageRun, decode_stage, sample_stage
 from localvid.pipelines.svd.budget.tracing import DEVICE, Trace, trace
 from localvid.pipelines.svd.plan import DecoderSlices, Guidance, Maps, UNetSlices, Weights
 from localvid.registry import get_model
@@ -196,27 +197,29 @@ def print_table() -> None:
 
 def print_work(rehearsal: Rehearsal, stock: Networks) -> None:
     """Of a step, of decoding, and of a clip's both; what comes before is a thousandth of it."""
+
+    def own(unet: UNetSlices, decoder: DecoderSlices) -> tuple[StageRun, StageRun]:
+        resident = Weights.RESIDENT
+        return sample_stage(rehearsal, unet, resident, 1), decode_stage(rehearsal, decoder, resident, SIZE)
+
     runs = {
-        "diffusers": (stock_step(stock, SIZE), stock_decode(stock, SIZE, STOCK_CHUNK_FRAMES)),
-        "localvid in one piece": (
-            rehearsal.step(UNetSlices(), Weights.MODEL),
-            rehearsal.decode(DecoderSlices(), Weights.MODEL),
+        "diffusers": (
+            StageRun(ClipStage.SAMPLE, stock_step(stock, SIZE)),
+            StageRun(ClipStage.DECODE, stock_decode(stock, SIZE, STOCK_CHUNK_FRAMES)),
         ),
-        "localvid in the smallest slices": (
-            rehearsal.step(SMALLEST_UNET, Weights.MODEL),
-            rehearsal.decode(SMALLEST_DECODER, Weights.MODEL),
-        ),
+        "localvid in one piece": own(UNetSlices(), DecoderSlices()),
+        "localvid in the smallest slices": own(SMALLEST_UNET, SMALLEST_DECODER),
     }
     card = require_peaks(GPUS[-1])
     for index, part in enumerate(("a step", f"{SIZE.num_frames} frames decoded")):
         print(f"{part:33}{'TFLOP':>8}{'GB':>8}{'kernels':>10}{card.name + ', s':>14}")
         for label, run in runs.items():
-            taken = run[index]
-            moved = sum(kernel.bytes_moved * times for kernel, times in taken.kernels.items())
-            seconds = seconds_on(card, taken.kernels, copied_bytes=taken.copied_bytes)
+            stage = run[index]
+            kernels = stage.trace.kernels
+            moved = sum(kernel.bytes_moved * times for kernel, times in kernels.items())
             print(
-                f"{label:33}{taken.flops / 1e12:8.1f}{moved / 1e9:8.0f}"
-                f"{sum(taken.kernels.values()):10}{seconds:14.2f}",
+                f"{label:33}{stage.flops / 1e12:8.1f}{moved / 1e9:8.0f}"
+                f"{sum(kernels.values()):10}{stage.seconds_on(card):14.2f}",
                 flush=True,
             )
     theirs, *ours = (STEPS * step.flops + decode.flops for step, decode in runs.values())

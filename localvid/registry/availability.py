@@ -78,15 +78,6 @@ def _nothing_is_sent(manifest: ModelManifest, settings: Settings) -> Obstacle | 
             f"it runs at {manifest.host}, costs money, and nothing is sent there without your leave",
             "--allow-remote, or allow_remote = true in localvid.toml",
         )
-    if (
-        settings.max_cost_usd == 0
-        and manifest.price is not None
-        and settings.clip_prices_usd.get(manifest.id) != 0
-    ):
-        return Obstacle(
-            f"it runs at {manifest.host} and costs money, and nothing may be spent (max_cost_usd is 0)",
-            "--max-cost USD, or max_cost_usd in localvid.toml",
-        )
     if not settings.token_of(manifest.host):
         name = f"{manifest.host.upper()}_API_TOKEN"
         return Obstacle(f"there is no token for {manifest.host}", f"set {name}, in the shell or in .env")

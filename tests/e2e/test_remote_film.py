@@ -182,10 +182,9 @@ def test_what_the_host_cannot_do_is_refused_with_the_reason(
         ({}, "nothing is sent there without your leave"),
         ({"allow_remote": True, "offline": True}, "set to be offline"),
         ({"allow_remote": True, "replicate_api_token": None}, "no token for replicate"),
-        ({"allow_remote": True, "max_cost_usd": 0}, "nothing may be spent"),
     ],
 )
-def test_nothing_is_sent_without_leave_token_network_and_money(
+def test_nothing_is_sent_without_leave_token_and_network(
     settings: Settings, server: ReplicateServer, changes: dict[str, object], reason: str
 ) -> None:
     settings = settings.model_copy(update=changes)
@@ -220,15 +219,29 @@ def test_auto_pays_only_with_leave_and_says_so(
     )
 
 
-def test_auto_pays_nothing_where_nothing_may_be_spent(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("changes", "limit", "model"),
+    [
+        ({}, 0.0, "local:animatic"),
+        ({}, 0.06, "local:animatic"),
+        ({}, 0.07, "replicate:svd-xt"),
+        ({"max_cost_usd": 0}, None, "local:animatic"),
+        ({"max_cost_usd": 0}, 0.3, "replicate:svd-xt"),
+        ({"max_cost_usd_per_month": 0}, None, "local:animatic"),
+        ({"clip_prices_usd": {"replicate:svd-xt": 0.0}}, 0.0, "replicate:svd-xt"),
+    ],
+)
+def test_auto_takes_no_host_where_not_a_clip_may_be_paid_for(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, object],
+    limit: float | None,
+    model: str,
 ) -> None:
     monkeypatch.setattr("localvid.gpu.LIBRARY", "libcuda-of-nobody.so.1")
-    options = SMALL.model_copy(update={"model": "auto", "max_cost_usd": 0.0})
-    own_host = {"clip_prices_usd": {"replicate:svd-xt": 0.0}}
-    for changes, model in (({}, "local:animatic"), (own_host, "replicate:svd-xt")):
-        with VideoOrchestrator(settings.model_copy(update=changes)) as orchestrator:
-            assert orchestrator.preview(BOARD, options)[0].model == model
+    options = SMALL.model_copy(update={"model": "auto", "max_cost_usd": limit})
+    with VideoOrchestrator(settings.model_copy(update=changes)) as orchestrator:
+        assert orchestrator.preview(BOARD, options)[0].model == model
 
 
 def test_a_film_that_cannot_be_finished_within_its_limit_is_not_begun(

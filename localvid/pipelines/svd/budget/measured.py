@@ -29,9 +29,14 @@ class MeasuredClip(Frozen):
     predicted_seconds: float = Field(gt=0)
 
 
+_ESTIMATES = 2
+"""The number of the way in which estimates are made; what was predicted in another says nothing of them."""
+
+
 class _Book(Frozen):
     """The newest last."""
 
+    estimates: int = 1
     clips: tuple[MeasuredClip, ...] = ()
 
 
@@ -44,10 +49,12 @@ class Calibration(Frozen):
 
 
 def read_measured(workspace: Path) -> tuple[MeasuredClip, ...]:
-    """The clips that were recorded, the newest last; none where the file is missing or damaged."""
+    """The clips that were recorded, the newest last; none where the file is missing, damaged or of other
+    estimates."""
     path = workspace / FILE_NAME
     try:
-        return _Book.model_validate_json(path.read_bytes()).clips
+        book = _Book.model_validate_json(path.read_bytes())
+        return book.clips if book.estimates == _ESTIMATES else ()
     except FileNotFoundError:
         return ()
     except (OSError, ValidationError) as error:
@@ -58,7 +65,7 @@ def read_measured(workspace: Path) -> tuple[MeasuredClip, ...]:
 def record_measured(workspace: Path, clip: MeasuredClip) -> None:
     """Add a clip; the oldest of 200 go. A file that cannot be written is logged, and nothing fails."""
     path = workspace / FILE_NAME
-    book = _Book(clips=(*read_measured(workspace), clip)[-_MOST_ENTRIES:])
+    book = _Book(estimates=_ESTIMATES, clips=(*read_measured(workspace), clip)[-_MOST_ENTRIES:])
     try:
         with writing(path, overwrite=True) as partial:
             partial.write_text(book.model_dump_json(indent=1), encoding="utf-8")

@@ -4,12 +4,12 @@ An operation takes as long as its multiplications at the peak of the tensor core
 of the memory, whichever is longer. Real kernels reach a part of that, which is taken from times of the same
 clip (1024x576, 25 frames, 25 steps) with diffusers as it comes:
 
-- A100: 39.9 s (published in OneDiff's benchmark); the roofline gives 21.7 s, so 0.54 of it;
-- RTX 4080: 83 s (published in stable-fast's benchmark); the roofline gives 60.3 s, so 0.73 of it;
+- A100: 39.9 s (published in OneDiff's benchmark); the roofline gives 21.5 s, so 0.54 of it;
+- RTX 4080: 83 s (published in stable-fast's benchmark); the roofline gives 60.1 s, so 0.72 of it;
 - H200: 20.4 s (of the step and the decoding that docs/svd.md has); the roofline gives 6.9 s, so 0.34 of it.
 
-An estimate is made with their mean. Three clips are few, and the engine's kernels are others than diffusers':
-whoever shows an estimate says how unsure it is.
+An estimate is made with their geometric mean. Three clips are few, and the engine's kernels are others than
+diffusers': whoever shows an estimate says how unsure it is.
 
 A card works while the processor hands out what comes next. All together takes no less than the handing out.
 """
@@ -28,7 +28,7 @@ from typing import NamedTuple
 from localvid.errors import InvalidRequestError
 from localvid.schemas import Frozen
 
-REACHED = (0.54, 0.73, 0.34)
+REACHED = (0.54, 0.72, 0.34)
 """Parts of the roofline that were reached, as above."""
 
 EFFICIENCY = statistics.geometric_mean(REACHED)

@@ -1,8 +1,8 @@
 """What each stage of a clip takes under given settings: bytes, operations, and seconds on a card.
 
-Copies count as follows. What a stage waits for is added to its work: weights that come a network at a time,
-feature maps that lie in host memory, and the reading and writing of those that lie in a file. Weights that
-are streamed come while the unit before them works, so they count only where they take longer than the work.
+Copies count as follows. What comes in turn with a stage's work is added to it: weights that come a network at
+a time, feature maps that lie in host memory, and the reading and writing of those that lie in a file. Weights
+that are streamed come while the unit before them works, so they count only where they take longer than it.
 """
 
 from __future__ import annotations

@@ -369,12 +369,12 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of torch's
             for tensor in results:
                 self._track(tensor)
         self._peak = max(self._peak, self._live + self._scratch(func, args))
-        moved = sum(map(nbytes, _tensors((args, tuple(kwargs.values())))))
+        touched = list(_tensors((args, tuple(kwargs.values()))))
         # What is changed in place is read and written; what is written to alone is among the operands.
         if "out" not in kwargs and func.overloadpacket not in _OVERWRITING:
-            moved += sum(map(nbytes, results))
-        touched = chain(results, _tensors(args))
-        if func.overloadpacket not in _ALLOCATIONS and any(tensor.device == DEVICE for tensor in touched):
+            touched += results
+        moved = sum(nbytes(tensor) for tensor in touched if tensor.device == DEVICE)
+        if moved and func.overloadpacket not in _ALLOCATIONS:
             self._kernels[Kernel(_flops(func, args, kwargs, result), moved)] += 1
 
     def _track(self, tensor: torch.Tensor) -> None:

@@ -173,6 +173,16 @@ class DeviceMap(FeatureMap):
         return spans
 
 
+def _is_same(one: Tensor, other: Tensor) -> bool:
+    """Whether both, of one shape, are the same view of the same memory."""
+    steps = zip(one.shape, one.stride(), other.stride(), strict=True)
+    return (
+        one.untyped_storage()._cdata == other.untyped_storage()._cdata
+        and one.storage_offset() == other.storage_offset()
+        and all(size == 1 or step == other_step for size, step, other_step in steps)
+    )
+
+
 class HostMap(FeatureMap):
     """A map in host memory, pinned for a CUDA device; slices are copied there and back.
 
@@ -217,16 +227,6 @@ class HostMap(FeatureMap):
         if self._rows is None:
             raise LookupError("the map was released")
         return self._rows
-
-
-def _is_same(one: Tensor, other: Tensor) -> bool:
-    """Whether both, of one shape, are the same view of the same memory."""
-    steps = zip(one.shape, one.stride(), other.stride(), strict=True)
-    return (
-        one.untyped_storage()._cdata == other.untyped_storage()._cdata
-        and one.storage_offset() == other.storage_offset()
-        and all(size == 1 or step == other_step for size, step, other_step in steps)
-    )
 
 
 def _copy(rows: Tensor, device: torch.device) -> Tensor:
