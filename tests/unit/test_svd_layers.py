@@ -280,7 +280,7 @@ def test_moments_of_more_values_than_are_taken_in_together(monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("dtype", [torch.float32, *HALVES])
-@pytest.mark.parametrize("size", [(9, 7), (128, 129)])
+@pytest.mark.parametrize("size", [(9, 7), (184, 184)])
 def test_norm_of_frames(dtype: torch.dtype, size: tuple[int, int]) -> None:
     norm = randomised(nn.GroupNorm(8, 32)).to(dtype)
     frames = torch.randn(3, 32, *size).to(dtype).contiguous(memory_format=torch.channels_last)
