@@ -296,6 +296,15 @@ def test_a_damaged_record_is_no_obstacle(workspace: Path) -> None:
     assert len(read_measured(workspace)) == 1
 
 
+def test_times_beside_other_estimates_are_not_read(workspace: Path) -> None:
+    record_measured(workspace, measured(seconds=2, predicted=1))
+    assert len(read_measured(workspace)) == 1
+    file = workspace / "measured-times.json"
+    file.write_text(file.read_text().replace('"estimates": 2', '"estimates": 1'))
+
+    assert read_measured(workspace) == ()
+
+
 def test_a_run_takes_its_longest_resource() -> None:
     second_of_work = round(GPU.half_tflops * 1e12 * EFFICIENCY)
     second_of_traffic = round(GPU.memory_gbs * 1e9 * EFFICIENCY)
