@@ -352,6 +352,6 @@ def _time(plan: ClipPlan) -> str:
 def _certainty(plan: ClipPlan) -> str:
     measured = plan.calibration
     if not measured.num_clips:
-        return "estimated from published times of other cards"
+        return "estimated from times of other cards"
     size = "of this size" if measured.same_size else "of other sizes"
     return f"by {output.count(measured.num_clips, 'clip')} {size} measured here"
