@@ -215,11 +215,9 @@ def print_work(rehearsal: Rehearsal, stock: Networks) -> None:
         print(f"{part:33}{'TFLOP':>8}{'GB':>8}{'kernels':>10}{card.name + ', s':>14}")
         for label, run in runs.items():
             stage = run[index]
-            kernels = stage.trace.kernels
-            moved = sum(kernel.bytes_moved * times for kernel, times in kernels.items())
             print(
-                f"{label:33}{stage.flops / 1e12:8.1f}{moved / 1e9:8.0f}"
-                f"{sum(kernels.values()):10}{stage.seconds_on(card):14.2f}",
+                f"{label:33}{stage.flops / 1e12:8.1f}{stage.trace.bytes_moved / 1e9:8.0f}"
+                f"{stage.trace.kernels.total():10}{stage.seconds_on(card):14.2f}",
                 flush=True,
             )
     theirs, *ours = (STEPS * step.flops + decode.flops for step, decode in runs.values())

@@ -71,13 +71,13 @@ def require(info: ModelInfo) -> None:
 
 def choose_video_model(settings: Settings, asked: str = AUTO) -> Choice:
     """The named video model, available or not; for "auto" a Stable Video Diffusion that a GPU here can run,
-    else a remote one if the user allows it, there is a token and something may be spent, else the animatic,
+    else a remote one if the user allows it, there is a token and the limits allow a clip, else the animatic,
     with the reason."""
     asked = settings.model if asked == AUTO else asked
     if asked != AUTO:
         return Choice(info=get_model(asked, settings, ModelKind.VIDEO))
     infos = _by_id(settings, ModelKind.VIDEO)
-    otherwise = infos[_REMOTE] if _is_paid_for(infos[_REMOTE], settings) else infos[_ANIMATIC]
+    otherwise = infos[_REMOTE] if _is_affordable(infos[_REMOTE], settings) else infos[_ANIMATIC]
     if why := _no_gpu(settings):
         return _fallback(otherwise, why)
     candidates = [infos[model_id] for model_id in _VIDEO_PREFERENCE]
@@ -125,7 +125,7 @@ def _by_id(settings: Settings, kind: ModelKind) -> dict[str, ModelInfo]:
     return {info.manifest.id: info for info in list_models(settings) if info.manifest.kind is kind}
 
 
-def _is_paid_for(remote: ModelInfo, settings: Settings) -> bool:
+def _is_affordable(remote: ModelInfo, settings: Settings) -> bool:
     """Whether a remote model is available, and a clip of it within the limits of what may be spent."""
     price = remote.manifest.price
     cost = price.usd_per_clip if price is not None else 0

@@ -82,6 +82,30 @@ def test_views_and_changes_in_place_take_nothing() -> None:
     assert counted(run).peak_bytes == KIB * KIB
 
 
+@pytest.mark.parametrize(
+    ("operate", "moved", "kernels"),
+    [
+        (lambda one, other: one + other, 3, 1),
+        (lambda one, other: one.add_(other), 3, 1),
+        (lambda one, other: torch.add(one, other, out=other), 3, 1),
+        (lambda one, _other: one.relu_(), 2, 1),
+        (lambda one, other: one.copy_(other), 2, 1),
+        (lambda one, _other: one.zero_(), 1, 1),
+        (lambda one, _other: torch.ops.aten._unsafe_view(one, (KIB, 256)), 0, 0),
+        (lambda one, _other: one.cpu(), 1, 1),
+    ],
+)
+def test_operands_are_read_once_and_results_written_once(
+    operate: Callable[[Tensor, Tensor], object], moved: int, kernels: int
+) -> None:
+    def open_run() -> Callable[[], object]:
+        one, other = empty(256, KIB), empty(256, KIB)
+        return lambda: operate(one, other)
+
+    taken = trace(open_run)
+    assert (taken.bytes_moved, taken.kernels.total()) == (moved * KIB * KIB, kernels)
+
+
 def test_what_a_loop_keeps_is_counted_for_every_round() -> None:
     def run() -> None:
         kept = []

@@ -72,6 +72,11 @@ class Trace(NamedTuple):
     def flops(self) -> int:
         return sum(kernel.flops * times for kernel, times in self.kernels.items())
 
+    @property
+    def bytes_moved(self) -> int:
+        """In the device's memory, every operand read once and every result written once."""
+        return sum(kernel.bytes_moved * times for kernel, times in self.kernels.items())
+
 
 Repeated = Sequence[tuple[Any, str]]
 """Functions by where they are looked up, `(module or class, name)`, whose results depend on their arguments
