@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 from fixtures_tiny import painter_info
 from numpy.typing import NDArray
 from PIL import Image
+from reports import reports_of, stop_at_each_report
 
 from localvid.config import Settings
 from localvid.errors import InvalidImageError, InvalidRequestError
 from localvid.pipelines.base import KeyframePainter
-from localvid.schemas import KeyframeRequest, ModelKind, Progress
+from localvid.schemas import KeyframeRequest, ModelKind
 
 
 def open_tiny_painter(request: pytest.FixtureRequest) -> KeyframePainter:
@@ -76,30 +78,6 @@ def pixels_of(path: Path) -> NDArray[np.uint8]:
         return np.asarray(image).copy()
 
 
-def reports_of(painter: KeyframePainter, request: KeyframeRequest) -> list[Progress]:
-    """Without those that only say the same again, which come while nothing new does."""
-    reports: list[Progress] = []
-    painter.paint(request, lambda progress: reports.append(progress) if progress not in reports else None)
-    return reports
-
-
-class StopError(Exception):
-    pass
-
-
-def stop_at(number: int) -> Callable[[Progress], None]:
-    """An `on_progress` that raises at its report `number`, from 0; one that comes again does not count."""
-    calls: list[Progress] = []
-
-    def on_progress(progress: Progress) -> None:
-        if progress not in calls:
-            calls.append(progress)
-        if len(calls) > number:
-            raise StopError(number)
-
-    return on_progress
-
-
 @pytest.mark.parametrize(("width", "height"), [(128, 72), (72, 128), (64, 64), (250, 90)])
 def test_picture_has_the_size_that_was_asked_for(
     painter: KeyframePainter, keyframe_request: KeyframeRequest, width: int, height: int
@@ -137,9 +115,9 @@ def test_words_decide(painter: KeyframePainter, keyframe_request: KeyframeReques
 
 
 def test_progress_rises_to_the_end(painter: KeyframePainter, keyframe_request: KeyframeRequest) -> None:
-    counted = [report for report in reports_of(painter, keyframe_request) if report.num_steps]
+    counted = [report for report in reports_of(partial(painter.paint, keyframe_request)) if report.num_steps]
     steps = [report.step for report in counted]
-    assert steps == sorted(set(steps))
+    assert steps == sorted(steps)
     assert steps[-1] == counted[-1].num_steps
 
 
@@ -148,17 +126,13 @@ def test_stopping_at_any_report_leaves_no_file_and_a_working_painter(
 ) -> None:
     whole = keyframe_request.model_copy(update={"output": keyframe_request.output.with_name("whole.png")})
     painter.load()  # which has reports of its own, once
-    reports = reports_of(painter, whole)
+    num_steps = len({report.step for report in reports_of(partial(painter.paint, whole))})
     before = sorted(whole.output.parent.iterdir())
-    assert reports
 
-    for number in range(len(reports)):
-        with pytest.raises(StopError) as stopped:
-            painter.paint(keyframe_request, stop_at(number))
-        assert stopped.value.args == (number,)
+    def check() -> None:
         assert sorted(whole.output.parent.iterdir()) == before
 
-    painter.paint(keyframe_request)
+    assert stop_at_each_report(partial(painter.paint, keyframe_request), check) >= num_steps >= 1
     assert np.array_equal(pixels_of(keyframe_request.output), pixels_of(whole.output))
 
 

@@ -1,0 +1,55 @@
+"""What a model reports while it works, and a stop at each of its reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from localvid.schemas import OnProgress, Progress
+
+Work = Callable[[OnProgress], object]
+
+
+class StopError(Exception):
+    pass
+
+
+def reports_of(work: Work) -> list[Progress]:
+    """Without those that only say the same again, which come while nothing new does.
+
+    How many there are depends on the machine: one on which work is slow gives more signs of life.
+    """
+    reports: list[Progress] = []
+    work(lambda progress: reports.append(progress) if progress not in reports else None)
+    return reports
+
+
+def stop_at(number: int) -> OnProgress:
+    """An `on_progress` that raises at its report `number`, from 0; one that comes again does not count."""
+    calls: list[Progress] = []
+
+    def on_progress(progress: Progress) -> None:
+        if progress not in calls:
+            calls.append(progress)
+        if len(calls) > number:
+            raise StopError(number)
+
+    return on_progress
+
+
+def stop_at_each_report(work: Work, check: Callable[[], None]) -> int:
+    """Stop the work at its first report, then at its second and so on, with a check after each stop, until
+    it ends before it is stopped.
+
+    Returns how often it was stopped.
+    """
+    for number in range(1000):
+        try:
+            work(stop_at(number))
+        except StopError as stopped:
+            assert stopped.args == (number,)
+            check()
+        else:
+            return number
+    pytest.fail("it reports without end")
