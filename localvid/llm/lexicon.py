@@ -35,6 +35,20 @@ CONTRADICTIONS: dict[str, frozenset[str]] = {
 }
 """Time of day → words that a shot at that time must not say."""
 
+OVERCAST = word_set(
+    """
+    storm storms stormy thunderstorm thunder tempest hurricane tornado blizzard snowstorm rain rainy raining
+    rains rainstorm downpour drizzle fog foggy
+    """
+)
+"""Weather under which the sky is hidden."""
+
+CLEAR_SKY = word_set("stars starry starlight starlit sunny sunshine cloudless")
+"""What is not seen in it."""
+
+NIGHTLY = word_set("moon stars starlight dark darkness aurora northern fireflies fireworks")
+"""What lets one guess that it is night, though it names no time."""
+
 LIGHT: dict[str, str] = {
     "dawn": "the first light",
     "day": "clear daylight",

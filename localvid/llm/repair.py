@@ -13,10 +13,13 @@ from itertools import pairwise
 
 from localvid.llm.chat import without_thoughts
 from localvid.llm.lexicon import (
+    CLEAR_SKY,
     CONTRADICTIONS,
     CREATURES,
     FIRST_PERSON,
     META,
+    NIGHTLY,
+    OVERCAST,
     PAST,
     PEOPLE,
     PERSONS,
@@ -151,7 +154,7 @@ def fault_of(detail: str, *, scene: str, others: Sequence[str]) -> float:
         + 1.0 * sum(max(0, len(new & _content(other)) - 2) for other in others)  # borrowed
         + 1.0 * len(set(words) & PAST)
         + 1.0 * len(there - here - {"night"})  # elsewhere
-        + 1.0 * (time_of_day(scene) is None and time_of_day(detail) is not None)
+        + 1.0 * (_time_in(scene) is None and _time_in(detail) is not None)
         + 1.0 * (words[:2] in _BELOW and bool(set(words) & SKY))
         + 1.0 * (len(words) < 8)
         + 0.3 * max(0, len(set(content) & set(map(_stem, _content(scene)))) - 1)
@@ -159,8 +162,8 @@ def fault_of(detail: str, *, scene: str, others: Sequence[str]) -> float:
 
 
 def _is_ruled_out(detail: str, scene: str, others: Sequence[str]) -> bool:
-    """Whether it is nothing, or said already, cut off, at another time of day, about the film or the viewer,
-    runs in circles, or names somebody unknown."""
+    """Whether it is nothing, or said already, cut off, at another time of day or in other weather, about the
+    film or the viewer, runs in circles, or names somebody unknown."""
     words, known = words_of(detail), set(words_of(scene))
     return (
         len(words) < 5
@@ -184,12 +187,19 @@ def _names_unknown(detail: str, scene: str) -> bool:
 
 
 def _contradicts(words: Sequence[str], scene: str, others: Sequence[str]) -> bool:
-    """Whether it is another time of day than in the scene, or than in the shots written before it."""
-    time = time_of_day(scene) or next(filter(None, map(_light, others)), None)
-    if time is None:
-        return False
-    said = {*words, *map(_stem, words)}
-    return bool(said & (CONTRADICTIONS[time] - set(words_of(scene))))
+    """Whether it is another time of day than in the scene, or than in the shots written before it, or the sky
+    is clear above weather that hides it."""
+    known = set(words_of(scene))
+    time = _time_in(scene) or next(filter(None, map(_light, others)), None)
+    wrong = CONTRADICTIONS[time] if time else frozenset()
+    if known & OVERCAST:
+        wrong |= CLEAR_SKY
+    return bool({*words, *map(_stem, words)} & (wrong - known))
+
+
+def _time_in(text: str) -> str | None:
+    """The time of day that it names or lets one guess."""
+    return time_of_day(text) or ("night" if set(words_of(text)) & NIGHTLY else None)
 
 
 def _light(text: str) -> str | None:

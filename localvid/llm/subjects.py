@@ -21,6 +21,12 @@ _PREPOSITIONS = word_set("""
 _AFTER_VERB = _PREPOSITIONS | word_set(
     "a an the his her its their each one two three some alone away out back slowly quietly fresh"
 )
+_TAKING = word_set("""
+    approaching carrying catching chasing climbing crossing drinking eating entering exploring feeding
+    following holding hunting leaving passing picking pulling pushing reading repairing riding selling
+    throwing watching wearing
+    """)
+"""Participles that are followed by an object, rather than stand before a noun ("a sleeping dog")."""
 _HE, _THEY = frozenset({"he", "she", "it"}), frozenset({"they"})
 _NO_VERBS = re.compile(r"(?:ss|us|is|'s)$")
 _MAX_SUBJECT_WORDS = 7
@@ -127,7 +133,8 @@ def _subject_end(words: list[str]) -> tuple[int, bool]:
             continue
         if word in _PREPOSITIONS:
             return index, plural
-        if index > start and word.endswith("ing") and after in _AFTER_VERB and not within_of:
+        is_verb = word in _TAKING or (word.endswith("ing") and after in _AFTER_VERB)
+        if index > start and is_verb and not within_of:
             return index, plural
         if word in _PLURAL_NOUNS or (word.endswith("s") and not _NO_VERBS.search(word)):
             if first in _SINGULAR and index > start and not within_of:

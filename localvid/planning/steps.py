@@ -27,7 +27,7 @@ class StepKind(StrEnum):
 
 
 _STEP_VERSIONS = {
-    StepKind.STORYBOARD: 3,
+    StepKind.STORYBOARD: 4,
     StepKind.KEYFRAME: 1,
     StepKind.LAST_FRAME: 2,
     StepKind.LATENTS: 1,

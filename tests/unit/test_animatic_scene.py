@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 
 from localvid.pipelines.animatic.direct import NEAREST, Shoot, direct
 from localvid.pipelines.animatic.figures.cast import CAST
-from localvid.pipelines.animatic.plate import NEVER, Plate
+from localvid.pipelines.animatic.plate import NEVER, Flipbook, Plate
 from localvid.pipelines.animatic.scene import Scene
-from localvid.pipelines.animatic.script import _EXTRAS, Place
-from localvid.pipelines.animatic.stage import View
+from localvid.pipelines.animatic.scenery.light import Hour, Weather, light_of
+from localvid.pipelines.animatic.script import _EXTRAS, Framing, Place, Subject, read_script
+from localvid.pipelines.animatic.stage import Stage, View
+from localvid.pipelines.animatic.staging import STANDARD_DEPTH, Setting, _figures
 from localvid.schemas import Camera
 
 BASE = Shoot(
@@ -72,7 +75,6 @@ def test_every_thing_that_changes_a_place_is_painted(extra: str) -> None:
 def test_every_figure_changes_the_picture_and_stays_in_its_box(name: str) -> None:
     from localvid.pipelines.animatic.brush import Picture
     from localvid.pipelines.animatic.figures.sketch import Look, Sketch
-    from localvid.pipelines.animatic.scenery.light import Hour, Weather, light_of
 
     actor = CAST[name]
     look = Look(light_of(Hour.DAY, Weather.CLEAR, np.random.default_rng(1)), 2.2, False)
@@ -107,6 +109,60 @@ def test_places_have_the_colours_that_one_knows_them_by() -> None:
 def test_night_is_darker_than_day(place: str) -> None:
     day, night = mean_of(f"{place} at noon, clear").mean(), mean_of(f"{place} at night, clear").mean()
     assert night < 0.62 * day
+
+
+def test_shots_that_do_not_say_it_have_one_place_hour_and_weather() -> None:
+    words = (
+        "The castle",
+        "Close-up: The castle",
+        "Behind the castle, a wall",
+        "A thing of glass",
+        "Ein Ding",
+    )
+    levels = [mean_of(text, seed=seed).mean() for text in words for seed in (1, 2, 3)]
+    assert max(levels) < 1.3 * min(levels)
+
+
+@pytest.mark.parametrize("place", ["mountains", "a ship at sea", "a lake", "a desert", "a village"])
+def test_fog_hides_what_is_far(place: str) -> None:
+    clear, foggy = (
+        frame_of(replace(BASE, description=f"{place} by day, {weather}")).astype(float)
+        for weather in ("clear", "fog")
+    )
+    far = slice(20, 50)
+    assert foggy[far].std(axis=(0, 1)).mean() < 0.75 * clear[far].std(axis=(0, 1)).mean()
+
+
+def seen_of(name: str, framing: Framing) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of the first of these figures, as shares of the frame."""
+    stage, rng = Stage(160, 90), np.random.default_rng(5)
+    script = replace(read_script(""), framing=framing)
+    with ThreadPoolExecutor(1) as pool:
+        light = light_of(Hour.DAY, Weather.CLEAR, rng)
+        setting = Setting(stage, light, script, 0.5, rng, 0.5, pool)
+        actor = CAST[name]
+        setting.slot(actor.realm, depth=STANDARD_DEPTH, foot=lambda _x: 0.6)
+        slot = setting.slots[actor.realm]
+        (_, elements), *_ = _figures(setting, Subject(name), actor, slot, middle=0.9, dye=None)
+    plates = [plate for book in elements if isinstance(book, Flipbook) for plate in book.plates] or [
+        element for element in elements[-1:] if isinstance(element, Plate)
+    ]
+    # An animation's frames differ: the figure is where all of them together are.
+    left, top = min(plate.left for plate in plates), min(plate.top for plate in plates)
+    right = max(plate.left + plate.width for plate in plates)
+    bottom = max(plate.top + plate.height for plate in plates)
+    return (left / 160, top / 90, right / 160, bottom / 90)
+
+
+@pytest.mark.parametrize("name", sorted(CAST))
+def test_a_close_shot_shows_its_subject_large_and_its_head(name: str) -> None:
+    boxes = {framing: seen_of(name, framing) for framing in Framing}
+    sizes = [max(right - left, bottom - top) for left, top, right, bottom in boxes.values()]
+    assert sizes == sorted(sizes)
+    assert sizes[2] > 0.3
+    for framing, (_, top, _, _) in boxes.items():
+        if framing is not Framing.WIDE and boxes[framing] != boxes[Framing.WIDE]:
+            assert top > -0.02
 
 
 @pytest.mark.parametrize("words", ["a fox in the forest", "stormy sea with a ship", "a city street, rain"])

@@ -8,7 +8,7 @@ from localvid.pipelines.animatic.figures.cast import CAST
 from localvid.pipelines.animatic.places import RECIPES
 from localvid.pipelines.animatic.scenery.light import Hour, Weather
 from localvid.pipelines.animatic.scenery.plants import Season
-from localvid.pipelines.animatic.script import _HOMES, Place, Subject, read_script
+from localvid.pipelines.animatic.script import _HOMES, Framing, Place, Subject, read_script
 from localvid.pipelines.animatic.vocabulary import (
     HOURS,
     PLACES,
@@ -76,6 +76,58 @@ def test_hour_weather_and_season(
     assert (script.hour, script.weather, script.season) == (hour, weather, season)
 
 
+@pytest.mark.parametrize(
+    ("words", "look", "place", "hour", "weather"),
+    [
+        ("The lighthouse", "in a storm, cinematic", Place.SEA, None, Weather.STORM),
+        ("The dog runs", "along a river at dusk", Place.RIVER, Hour.DUSK, None),
+        ("Rain", "over a neon city", Place.CITY, None, Weather.RAIN),
+        ("The fox", "on a hill, in thick fog", Place.FIELDS, None, Weather.FOG),
+        # What the shot is about holds, but for words that yield to any other.
+        ("A beach at noon", "in a forest at night", Place.BEACH, Hour.DAY, None),
+        ("Behind it, a long hall", "on a mountain", Place.MOUNTAINS, None, None),
+        ("An astronaut walks. Behind it all, an alien world at noon", "on Mars", Place.MARS, Hour.DAY, None),
+        (
+            "The dog. Far away, it snows at dusk",
+            "on a beach at noon, rain",
+            Place.BEACH,
+            Hour.DAY,
+            Weather.RAIN,
+        ),
+        ("The train. Behind it, snow-covered hills", "in the mountains", Place.MOUNTAINS, None, None),
+        ("The sea lies still. Rain falls on a ship", "", Place.SEA, None, Weather.RAIN),
+        # Styles name no place.
+        ("A ship", "wood engraving, street photography", Place.SEA, None, None),
+    ],
+)
+def test_what_a_shot_leaves_open_is_taken_from_what_the_film_shares(
+    words: str, look: str, place: Place, hour: Hour | None, weather: Weather | None
+) -> None:
+    script = read_script(words, look)
+    assert (script.place, script.hour, script.weather) == (place, hour, weather)
+
+
+def test_what_the_film_shares_changes_a_place_and_not_its_framing() -> None:
+    script = read_script("The wolf howls", "under an aurora, deep shadows, a wide screen")
+    assert script.extras == {"aurora"}
+    assert "wide" in read_script("a wide valley").extras
+
+
+@pytest.mark.parametrize(
+    ("words", "framing"),
+    [
+        ("Wide shot: A dog", Framing.WIDE),
+        ("A dog", Framing.WIDE),
+        ("Medium shot: A dog", Framing.MEDIUM),
+        ("Close-up: A dog", Framing.CLOSE),
+        ("Extreme close-up: A dog", Framing.DETAIL),
+        ("The shop closes up early", Framing.WIDE),
+    ],
+)
+def test_the_size_of_a_shot(words: str, framing: Framing) -> None:
+    assert read_script(words).framing is framing
+
+
 def test_subjects_come_in_order_with_number_and_colour() -> None:
     script = read_script("Two white horses and a girl in a red coat watch a lighthouse and a train")
     assert script.subjects == (
@@ -84,6 +136,17 @@ def test_subjects_come_in_order_with_number_and_colour() -> None:
         Subject("lighthouse", 1),
     )
     assert script.still
+
+
+def test_what_is_told_of_later_stands_aside() -> None:
+    dog, cat = read_script("Close-up: A dog sleeps. Beside the dog, a cat.").subjects
+    assert (dog.name, dog.aside) == ("dog", False)
+    assert (cat.name, cat.aside) == ("cat", True)
+
+
+def test_the_same_again_are_no_more() -> None:
+    (children,) = read_script("Two children play. In front of the children, a wall.").subjects
+    assert children.count == 2
 
 
 def test_plurals_mean_several() -> None:

@@ -124,6 +124,30 @@ def test_faults_that_rule_a_sentence_out(bad: str) -> None:
     assert fault_of(bad, scene=FOREST, others=detail_examples()) >= UNUSABLE
 
 
+@pytest.mark.parametrize("weather", ["in a storm", "in the rain", "in thick fog"])
+def test_the_sky_is_not_clear_in_weather_that_hides_it(weather: str) -> None:
+    detail = "Behind the lighthouse, the stars are shining over the wide water."
+    assert fault_of(detail, scene=f"A lighthouse {weather}", others=[]) >= UNUSABLE
+    assert fault_of(detail, scene="A lighthouse at night", others=[]) < UNUSABLE
+    assert fault_of(detail, scene=f"A lighthouse {weather}, stars above the clouds", others=[]) < UNUSABLE
+
+
+def test_a_sentence_that_brings_the_night_is_worse_than_one_that_does_not() -> None:
+    bright, dark = (
+        f"All around, {what} shapes stand along the edge of the hill." for what in ("tall", "dark")
+    )
+    scene = "A castle on a hill"
+    assert fault_of(bright, scene=scene, others=[]) < fault_of(dark, scene=scene, others=[]) < UNUSABLE
+    assert fault_of(dark, scene=f"{scene} at night", others=[]) == fault_of(
+        bright, scene=f"{scene} at night", others=[]
+    )
+
+
+def test_lights_in_the_night_sky_are_no_place_for_the_sun() -> None:
+    detail = "Behind it all, the sun beats down on the ridge."
+    assert fault_of(detail, scene="A wolf howls under the northern lights", others=[]) >= UNUSABLE
+
+
 def test_a_good_sentence_has_no_fault() -> None:
     good = "Mist drifts between the trees as the forest slowly fills with golden light."
     assert fault_of(good, scene=FOREST, others=detail_examples()) == 0

@@ -276,7 +276,7 @@ class SmallChat(ScriptedChat):
 
     def _answer(self, question: Question) -> str:
         self.asked.append(("detail", question))
-        return "the light of the moon falls on wet leaves and dark stones."
+        return "the wind moves wet leaves over smooth stones."
 
 
 def test_a_small_model_writes_the_new_shots_alone() -> None:

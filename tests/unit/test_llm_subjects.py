@@ -14,6 +14,8 @@ from localvid.llm.subjects import read_clause, split_actions, with_names
         ("A red fox crosses a snowy forest at night", "A red fox", "crosses a snowy forest at night", ""),
         ("A potter shapes a vase on a wheel", "A potter", "shapes a vase on a wheel", "on a wheel"),
         ("A black cat exploring an old theatre", "A black cat", "exploring an old theatre", ""),
+        ("An old train crossing snowy hills at night", "An old train", "crossing snowy hills at night", ""),
+        ("A sleeping dog chasing rabbits", "A sleeping dog", "chasing rabbits", ""),
         ("A wooden sailing ship in a storm", "A wooden sailing ship", "", "in a storm"),
         ("A caravan of camels at sunset", "A caravan of camels", "", ""),
         ("Two children fly a kite on a beach", "Two children", "fly a kite on a beach", "on a beach"),

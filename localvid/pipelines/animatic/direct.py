@@ -28,16 +28,8 @@ from localvid.schemas import Camera, CameraSpeed, Caption
 NEAREST = 1.0
 """No plate stands nearer than this; the overscan is made for it."""
 
-_USUAL_PLACES = (
-    Place.FOREST,
-    Place.MOUNTAINS,
-    Place.FIELDS,
-    Place.LAKE,
-    Place.SEA,
-    Place.VILLAGE,
-    Place.RIVER,
-)
-_USUAL_HOURS = (Hour.DAWN, Hour.MORNING, Hour.DAY, Hour.SUNSET, Hour.DUSK, Hour.NIGHT)
+_GLOWING = frozenset({"aurora", "fireflies"})
+"""What is seen at night."""
 _INDOORS = frozenset(
     {
         Place.ROOM,
@@ -73,12 +65,16 @@ class Shoot:
 
 
 def direct(shoot: Shoot) -> tuple[Scene, CameraPath]:
-    """Paint the scene that the words tell and lay the camera's path through it."""
+    """Paint the scene that the words tell and lay the camera's path through it.
+
+    Place, hour and weather that the words leave open, and the palette, are the same for every shot: a film
+    must not leap from a forest at noon to a village at night.
+    """
     script = read_script(shoot.description, shoot.style)
     rng = np.random.default_rng([shoot.seed, zlib.crc32(f"{shoot.description}\n{shoot.style}".encode())])
     stage = _stage(shoot, script)
-    place = script.place or _USUAL_PLACES[int(rng.integers(len(_USUAL_PLACES)))]
-    light = _light(script, place, rng)
+    place = script.place or Place.FIELDS
+    light = _light(shoot, script, rng)
     threads = min(4, os.cpu_count() or 1)
     with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="animatic-paint") as pool:
         overlay = pool.submit(_overlay, shoot, script.styles)
@@ -165,17 +161,17 @@ def _stage(shoot: Shoot, script: Script) -> Stage:
     )
 
 
-def _light(script: Script, place: Place, rng: np.random.Generator) -> Light:
-    hour = script.hour or _USUAL_HOURS[int(rng.choice(6, p=(0.12, 0.2, 0.28, 0.22, 0.08, 0.1)))]
-    if script.hour is None and (
-        "neon" in script.styles or "aurora" in script.extras or "fireflies" in script.extras
-    ):
-        hour = Hour.NIGHT
-    chances = (Weather.CLEAR, Weather.CLOUDY, Weather.FOG)
-    weather = script.weather or chances[int(rng.choice(3, p=(0.74, 0.16, 0.1)))]
-    if (place in (Place.DESERT, Place.BEACH) and script.weather is None) or "aurora" in script.extras:
+def _light(shoot: Shoot, script: Script, rng: np.random.Generator) -> Light:
+    weather = script.weather or Weather.CLEAR
+    if "aurora" in script.extras:
         weather = Weather.CLEAR
-    return light_of(hour, weather, rng)
+    hour = script.hour or Hour.DAY
+    if script.hour is None and weather is Weather.STORM:
+        hour = Hour.DUSK
+    if script.hour is None and (script.extras & _GLOWING or "neon" in script.styles):
+        hour = Hour.NIGHT
+    style = shoot.style.rpartition(",")[2].strip()  # the film's own, after its setting
+    return light_of(hour, weather, rng, palette=zlib.crc32(style.encode()))
 
 
 def _overlay(shoot: Shoot, styles: frozenset[str] | None) -> Image.Image | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from enum import Enum, StrEnum
 from itertools import pairwise
 
 from localvid.pipelines.animatic.figures.cast import CAST, Realm
@@ -17,6 +17,7 @@ from localvid.pipelines.animatic.vocabulary import (
     HOURS,
     HOUSES,
     PLACES,
+    PLACING,
     PLURALS,
     SEASONS,
     STYLES,
@@ -54,6 +55,16 @@ class Place(StrEnum):
     OFFICE = "office"
 
 
+class Framing(Enum):
+    """How near the camera is to the subject. The value is the share of the frame's shorter side that it takes
+    at least, and how much larger it is seen at most than where it stands in a wide shot."""
+
+    WIDE = (0.0, 1.0)
+    MEDIUM = (0.42, 2.0)
+    CLOSE = (0.68, 4.5)
+    DETAIL = (1.0, 6.5)
+
+
 @dataclass(frozen=True)
 class Subject:
     """Someone or something that acts: a name in `CAST`, and how many."""
@@ -62,6 +73,8 @@ class Subject:
     count: int = 1
     colour: str | None = None
     """The code of a colour that stands right before it, or after it: "a girl in a red coat"."""
+    aside: bool = False
+    """Told of after the first sentence: not what the shot is about."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,7 @@ class Script:
     sitting: bool
     houses: int = 0
     """Houses that stand in a landscape."""
+    framing: Framing = Framing.WIDE
     extras: frozenset[str] = frozenset()
     """Things that change a place: "galaxy", "planet", "neon", "flowers", "fireflies", "rainbow", "aurora"."""
 
@@ -89,6 +103,8 @@ _OLD = frozenset({"old", "elderly", "aged", "alter", "alte", "vieil", "vieille",
 _ON_THE_MOON = re.compile(
     r"\bon the moon\b|\bmoon (surface|base|landing|walk)\b|\bauf dem mond\b|\bsur la lune\b|\ben la luna\b"
 )
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
+_SNOW_COVERED = re.compile(r"\bsnow[- ](?:covered|capped|topped|clad)\b", re.IGNORECASE)
 _TWO_TONES = re.compile(r"black\W+(and|&|n)?\W*white", re.IGNORECASE)
 _NEGATIONS = frozenset(
     {"after", "before", "no", "without", "not", "ohne", "kein", "keine", "sans", "sin", "senza", "sem"}
@@ -121,20 +137,25 @@ _NUMBERS = {
 def read_script(description: str, style: str = "") -> Script:
     """Find what is known in a shot's words; the first mention of a place, an hour or a weather holds.
 
-    Unknown words are passed over: any text gives a script.
+    A shot's first sentence says what it is about. What that leaves open is looked for in `style`, which tells
+    of the film (its setting and its style), and then in the other sentences. Unknown words are passed over:
+    any text gives a script.
     """
-    words = _words(description)
-    subjects = _subjects(words)
-    strong = [word for word in words if word not in WEAK_PLACES]
-    place_name = _first(strong, PLACES) or _first(words, PLACES)
-    if _ON_THE_MOON.search(" ".join(words)):
-        place_name = Place.MOON
-    hour_name, weather_name, season_name = (_first(words, table) for table in (HOURS, WEATHERS, SEASONS))
-    place = Place(place_name) if place_name else _home_of(subjects)
-    told = words + _words(_TWO_TONES.sub("monochrome", style))
+    begin, rest = (_words(part) for part in _first_sentence(_SNOW_COVERED.sub("snowy", description)))
+    words = begin + rest
+    about = {subject.name for subject in _subjects(begin)}
+    subjects = tuple(replace(subject, aside=subject.name not in about) for subject in _subjects(words))
+    shared = _words(_TWO_TONES.sub("monochrome", style))
+    place = _strong_place(begin) or _place(_placing(shared)) or _place(words) or _home_of(subjects)
+    hour_name, weather_name, season_name = (
+        _first(begin, table) or _first(shared, table) or _first(rest, table)
+        for table in (HOURS, WEATHERS, SEASONS)
+    )
+    told = words + shared
+    pairs = [f"{first} {second}" for first, second in pairwise(begin)]
     return Script(
         place=Place.SEA if place is Place.MOUNTAINS and _has(subjects, "lighthouse") else place,
-        hour=Hour(hour_name) if hour_name else _first_hour(_words(style)),
+        hour=Hour(hour_name) if hour_name else None,
         weather=Weather(weather_name) if weather_name else None,
         season=Season(season_name)
         if season_name
@@ -146,7 +167,8 @@ def read_script(description: str, style: str = "") -> Script:
         still=any(meaning(word, ACTIONS) in ("still", "sit") for word in words),
         sitting=any(meaning(word, ACTIONS) == "sit" for word in words),
         houses=min(6, sum(2 if word in PLURALS else 1 for word in words if meaning(word, HOUSES))),
-        extras=frozenset(found for word in words if (found := meaning(word, _EXTRAS))),
+        extras=_extras(words) | (_extras(shared) - _FRAMING),
+        framing=next((_FRAMINGS[pair] for pair in pairs if pair in _FRAMINGS), Framing.WIDE),
     )
 
 
@@ -231,6 +253,28 @@ _EXTRAS = {
 }
 
 
+_FRAMING = frozenset({"inside", "wide", "street", "path"})
+"""What only the shot itself says: how much of a place is seen, and from where."""
+_FRAMINGS = {
+    "extreme close": Framing.DETAIL,
+    "close up": Framing.CLOSE,
+    "close shot": Framing.CLOSE,
+    "medium shot": Framing.MEDIUM,
+    "mid shot": Framing.MEDIUM,
+    "low angle": Framing.MEDIUM,
+}
+
+
+def _extras(words: list[str]) -> frozenset[str]:
+    return frozenset(found for word in words if (found := meaning(word, _EXTRAS)))
+
+
+def _first_sentence(text: str) -> tuple[str, str]:
+    """The first sentence, and the others."""
+    end = _SENTENCE_END.search(text)
+    return (text[: end.start()], text[end.end() :]) if end else (text, "")
+
+
 def _words(text: str) -> list[str]:
     """Lower case, without accents, split at everything that is no letter or digit."""
     plain = unicodedata.normalize("NFKD", text.casefold())
@@ -248,9 +292,24 @@ def _first(words: list[str], table: dict[str, str]) -> str | None:
     return None
 
 
-def _first_hour(words: list[str]) -> Hour | None:
-    found = _first(words, HOURS)
-    return Hour(found) if found else None
+def _place(words: list[str]) -> Place | None:
+    name = _first(words, PLACES)
+    return _strong_place(words) or (Place(name) if name else None)
+
+
+def _strong_place(words: list[str]) -> Place | None:
+    if _ON_THE_MOON.search(" ".join(words)):
+        return Place.MOON
+    name = _first([word for word in words if word not in WEAK_PLACES], PLACES)
+    return Place(name) if name else None
+
+
+def _placing(words: list[str]) -> list[str]:
+    """From the first word on that places something: "film noir, on a beach" → "on a beach".
+
+    A style may name what is a place elsewhere ("wood engraving", "street photography").
+    """
+    return words[next((at for at, word in enumerate(words) if word in PLACING), len(words)) :]
 
 
 def _subjects(words: list[str]) -> tuple[Subject, ...]:
@@ -265,7 +324,7 @@ def _subjects(words: list[str]) -> tuple[Subject, ...]:
         number = next((_NUMBERS[other] for other in reversed(before) if other in _NUMBERS), 0)
         plural = word in PLURALS or (word.endswith("s") and word not in SUBJECTS)
         count = min(9, number or ((CAST[name].flock or 3) if plural else 1))
-        if name not in found or found[name].count < count:
+        if name not in found or (number and found[name].count < count):
             found[name] = Subject(name, count, _colour_of(words, index))
     return tuple(found.values())[:_MAX_SUBJECTS]
 

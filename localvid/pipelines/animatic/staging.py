@@ -24,6 +24,8 @@ from localvid.pipelines.animatic.stage import Stage
 STANDARD_DEPTH = 2.2
 """The depth at which a figure has the size that `CAST` gives it."""
 
+_HEADROOM = 0.08
+"""The share of the frame above a figure in a close shot."""
 
 Painted = Element | Sequence[Element]
 Build = Callable[..., Painted]
@@ -40,6 +42,8 @@ class Slot:
     """The height of the ground (or the water, or mid-air) at each x."""
     shade: float = 1.0
     """Sizes are multiplied by it: below 1 for a wide view."""
+    afloat: bool = False
+    """There is water in front of it."""
 
 
 @dataclass
@@ -79,9 +83,17 @@ class Setting:
         """The elements of each part, once all are painted."""
         return [_finished(part) for part in self.parts]
 
-    def slot(self, realm: Realm, *, depth: float, foot: Callable[[float], float], shade: float = 1.0) -> None:
+    def slot(
+        self,
+        realm: Realm,
+        *,
+        depth: float,
+        foot: Callable[[float], float],
+        shade: float = 1.0,
+        afloat: bool = False,
+    ) -> None:
         """Figures of `realm` stand here, in front of all that was added so far."""
-        self.slots[realm] = Slot(len(self.parts), depth, foot, shade)
+        self.slots[realm] = Slot(len(self.parts), depth, foot, shade, afloat or realm is Realm.WATER)
 
     def slot_for(self, realm: Realm) -> Slot:
         """Where a figure of a realm goes; where the place has no such realm, on the ground or in the air."""
@@ -148,16 +160,28 @@ def _figures(
         actor.realm in (Realm.AIR, Realm.DEEP, Realm.SPACE)
         and slot.index != setting.slots.get(Realm.GROUND, slot).index
     )
+    largest = actor.size * slot.shade * min(1.0, 0.55 + 0.45 * stage.wide) * STANDARD_DEPTH / slot.depth
+    rise, headroom = _rise(setting, actor), _HEADROOM * stage.tall
+    share, most = setting.script.framing.value
+    near = min(most, share / actor.size)
+    if slot.afloat:  # it cannot come lower, for waves would hide it
+        near = min(near, (slot.foot(middle * stage.wide) - headroom) / (rise * largest))
+    near = 1.0 if subject.aside else max(1.0, near)
+    largest *= near
+    if near > 1.0:
+        front = facing * actor.box[2] * largest / stage.wide
+        middle = min(max(middle, 0.05 - front), 0.95 - front)
     for number in range(subject.count):
         aside = 0.0 if number == 0 else ((number + 1) // 2) * (1 if number % 2 else -1)
-        spread = max(0.11, actor.size * (actor.box[2] - actor.box[0]) * 0.42)
+        spread = max(0.11, actor.size * (actor.box[2] - actor.box[0]) * 0.42) * near
         x = middle * stage.wide + aside * spread * float(rng.uniform(0.75, 1.15))
         back = 1.0 + (0.0 if number == 0 else float(rng.uniform(0.06, 0.3)))
-        size = (
-            actor.size * slot.shade * min(1.0, 0.55 + 0.45 * stage.wide) * STANDARD_DEPTH / slot.depth / back
-        )
+        size = largest / back
         lift = float(rng.uniform(-0.09, 0.09)) if high and number else 0.0
         depth = slot.depth * back if high else slot.depth
+        foot = slot.foot(x) + lift
+        if near > 1.0:  # what is too large for the frame is seen from its head down
+            foot = max(foot, headroom + size * rise)
         figures.append(
             (
                 -back,
@@ -165,7 +189,7 @@ def _figures(
                     setting,
                     actor,
                     slot,
-                    at=(x, slot.foot(x) + lift),
+                    at=(x, foot),
                     size=size,
                     depth=depth,
                     facing=facing,
@@ -174,6 +198,17 @@ def _figures(
             )
         )
     return figures
+
+
+def _rise(setting: Setting, actor: Actor) -> float:
+    """How far a figure reaches above its foot, in its own units, at any moment."""
+    draw, _ = _pose(actor, setting.script, _moves(setting))
+    look = Look(setting.light, STANDARD_DEPTH, setting.light.dark)
+    picture = Picture(*actor.box, density=40)
+    for quarter in range(4):
+        draw(Sketch(picture, (0.0, 0.0), 1.0), look, quarter / 4)
+    picture.colours_and_mask()  # cuts it to what is drawn
+    return -picture.top
 
 
 def _figure(
@@ -194,8 +229,7 @@ def _figure(
         setting.energy,
         setting.script,
     )
-    moving = energy > 0.05 and not script.still
-    draw, travels = _pose(actor, script, moving)
+    draw, travels = _pose(actor, script, _moves(setting))
     grounded = slot is setting.slots.get(Realm.GROUND) and actor.realm in (Realm.GROUND, Realm.SPACE)
     if grounded and actor.realm is Realm.SPACE and actor.rest is not None:
         draw, travels = actor.rest, False
@@ -234,6 +268,10 @@ def _figure(
         glow.motion = motion
         parts.insert(0, glow)
     return parts
+
+
+def _moves(setting: Setting) -> bool:
+    return setting.energy > 0.05 and not setting.script.still
 
 
 def _pose(actor: Actor, script: Script, moving: bool) -> tuple[Draw, bool]:

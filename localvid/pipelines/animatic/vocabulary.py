@@ -30,6 +30,12 @@ WEAK_PLACES = _set(
 )
 """Words for a place that yield to any other: "a road through the desert", "snow on the mountains"."""
 
+PLACING = _set(
+    "in on at by near over under above below across along through between inside behind beside among around "
+    "a an the im am auf bei dans sur au en nel sul"
+)
+"""Words that a place follows."""
+
 
 PLACES = _table(
     forest=(

@@ -55,7 +55,7 @@ def paint_heavens(setting: Setting, *, clouds: int | None = None) -> None:
         heavy = {Weather.STORM: 1.0, Weather.RAIN: 0.55}.get(light.weather, 0.1)
         setting.later(paint_overcast, horizon=horizon, drift=drift, heavy=heavy)
     else:
-        usual = {Weather.CLOUDY: 11, Weather.FOG: 2, Weather.WIND: 7}.get(
+        usual = {Weather.CLOUDY: 11, Weather.FOG: 0, Weather.WIND: 7}.get(
             light.weather, int(rng.integers(3, 7))
         )
         usual = min(usual, 3) if light.hour is Hour.NIGHT and light.weather is Weather.CLEAR else usual

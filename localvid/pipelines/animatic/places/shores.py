@@ -59,9 +59,11 @@ def paint_open_sea(setting: Setting) -> None:
         if number == 5:
             setting.slot(Realm.WATER, depth=2.35, foot=lambda _x: row)
             if any(subject.name == "lighthouse" for subject in setting.script.subjects):
-                setting.slot(Realm.GROUND, depth=2.6, foot=lambda _x: row - 0.02)
+                setting.slot(Realm.GROUND, depth=2.6, foot=lambda _x: row - 0.02, afloat=True)
         setting.later(water.paint_wave, band=band, horizon=horizon, swell=swell, pace=pace_of(setting))
-    if light.weather not in (Weather.STORM, Weather.RAIN):
+        if light.weather is Weather.FOG and number in (1, 3):
+            add_mist(setting, y=horizon + 0.02 * number, thick=0.12, depth=9.0 / number, strength=0.55)
+    if light.weather not in (Weather.STORM, Weather.RAIN, Weather.FOG):
         setting.later(water.sparkle, waterline=horizon, height=height, pace=pace_of(setting))
 
 

@@ -110,10 +110,10 @@ _HOURS: dict[Hour, tuple[tuple[str, ...], ...]] = {
 }
 
 
-def light_of(hour: Hour, weather: Weather, rng: np.random.Generator) -> Light:
-    """The light of an hour and a weather, varied by `rng` in palette and in the sun's place."""
+def light_of(hour: Hour, weather: Weather, rng: np.random.Generator, *, palette: int = 0) -> Light:
+    """The light of an hour and a weather: any number chooses a palette, `rng` the sun's place."""
     palettes = _HOURS[hour]
-    names = palettes[int(rng.integers(len(palettes)))]
+    names = palettes[palette % len(palettes)]
     zenith, upper, lower, horizon, glow, haze, ambient, shadow = (rgb(name) for name in names)
     side = float(rng.choice((-1.0, 1.0)))
     across = 0.5 + side * float(rng.uniform(0.1, 0.3))
@@ -152,13 +152,17 @@ def _weathered(light: Light) -> Light:
             return replace(_overcast(light, rgb("#aebccb"), 0.5, 0.98, haze_depth=8.0), stars=0.0)
         case Weather.FOG:
             pale = mix(light.haze, light.sky[3], 0.5)
-            sky = tuple(mix(colour, pale, 0.45 + 0.12 * i) for i, colour in enumerate(light.sky))
+            level = grey(pale)
+            pale = mix(pale, (level, level, level), 0.4)
+            sky = tuple(mix(colour, pale, 0.66 + 0.09 * i) for i, colour in enumerate(light.sky))
             return replace(
                 light,
                 sky=(sky[0], sky[1], sky[2], sky[3]),
                 haze=pale,
-                haze_depth=3.6,
-                stars=light.stars * 0.3,
+                haze_depth=2.8,
+                glow=mix(light.glow, pale, 0.4),
+                sun_size=light.sun_size * 0.8,
+                stars=0.0,
             )
         case Weather.CLOUDY:
             return _overcast(light, rgb("#8fa0ae"), 0.35, 0.9, haze_depth=11.0, sun=True)

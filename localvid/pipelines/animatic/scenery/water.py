@@ -209,7 +209,8 @@ def paint_sea_plain(stage: Stage, light: Light, rng: np.random.Generator, *, hor
     strength = 0.85 if light.sun_size else 0.2
     colours = colours * (1 + 0.12 * (streaks - 0.5)[..., None])
     colours = colours + (np.asarray(light.glow) - colours) * (path * strength)[..., None]
-    haze = np.exp(-under / 0.012)[:, None, None] * 0.5
+    reach, most = (0.08, 0.95) if light.weather is Weather.FOG else (0.012, 0.5)
+    haze = np.exp(-under / reach)[:, None, None] * most
     colours = colours + (np.asarray(light.sky[3]) - colours) * haze
     return paint(stage, colours.astype(np.float32), None, depth=math.inf, top=first)
 

@@ -20,6 +20,7 @@ from localvid.pipelines.animatic.painting import paint
 from localvid.pipelines.animatic.plate import NEVER, Element, Plate
 from localvid.pipelines.animatic.scenery.groves import picture_of
 from localvid.pipelines.animatic.scenery.light import Light, Weather
+from localvid.pipelines.animatic.scenery.terrain import paint_mist
 from localvid.pipelines.animatic.stage import Stage, View
 
 
@@ -202,5 +203,13 @@ def weather_of(
             return [], paint_rain(stage, light, rng, energy=energy, heavy=False), None
         case Weather.SNOW:
             return [], paint_snowfall(stage, light, rng, energy=energy, windy=False), None
+        case Weather.FOG:
+            banks = ((horizon + 0.02, 0.3, 1.7, 0.5), (horizon + 0.24, 0.34, 1.2, 0.34))
+            drift = 0.006 + 0.03 * energy if energy > 0.02 else 0.0
+            veils: list[Element] = [
+                paint_mist(stage, light, rng, y=y, thick=thick, depth=depth, drift=drift, strength=strength)
+                for y, thick, depth, strength in banks
+            ]
+            return [], veils, None
         case _:
             return [], [], None
