@@ -17,6 +17,7 @@ same, the later one is asked for again and then sees those before it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from localvid.llm import prompts
 from localvid.llm.draft import Draft
@@ -40,6 +41,23 @@ _SALTS = {"bible": 11, "beats": 23, "moves": 37, "cuts": 41}
 _SHORT_CHARACTERS = 6
 
 
+class _Move(NamedTuple):
+    """How a shot moves; None where the model said nothing that suits it."""
+
+    camera: Camera | None
+    energy: float | None
+    words: str
+    """As the model is told of it in its next step."""
+
+    @staticmethod
+    def read(row: Sequence[str], fitting: Sequence[Camera]) -> _Move:
+        camera, energy = row if len(row) == 2 else ("", "")
+        chosen = next((each for each in fitting if each == camera.replace(" ", "_")), None)
+        level = prompts.ENERGY_WORDS.get(energy)
+        words = (camera if chosen else fitting[0].replace("_", " "), "calm" if level is None else energy)
+        return _Move(chosen, level, " | ".join(words))
+
+
 def write_film(session: Session, plan: BoardPlan) -> Draft:
     """All steps, in their order."""
     count = len(plan.shots)
@@ -54,13 +72,13 @@ def write_film(session: Session, plan: BoardPlan) -> Draft:
         for index, text in enumerate(texts)
     ]
     moves = _write_moves(session, plan, idea, words, beats, lines)
-    cuts = _write_cuts(session, idea, words, beats, lines, moves)
+    cuts = _write_cuts(session, idea, words, beats, lines, [move.words for move in moves])
     return Draft(
         descriptions=tuple(
             f"{shot.size}: {text}" if text else None for shot, text in zip(plan.shots, texts, strict=True)
         ),
-        cameras=tuple(Camera(camera.replace(" ", "_")) for camera, _ in moves) if moves else None,
-        energies=tuple(prompts.ENERGY_WORDS[energy] for _, energy in moves) if moves else None,
+        cameras=tuple(move.camera for move in moves) or None,
+        energies=tuple(move.energy for move in moves) or None,
         cuts=cuts,
         bible=bible,
         note=note,
@@ -174,8 +192,8 @@ def _write_moves(
     words: Sequence[str],
     beats: Sequence[str],
     lines: Sequence[str],
-) -> list[list[str]]:
-    """Camera and energy of each shot, as words; [] where the model gave something else."""
+) -> list[_Move]:
+    """Camera and energy of each shot; [] where the model gave too few lines."""
     fitting = [fitting_cameras(shot, 0.5, used=()) for shot in plan.shots]
     raw = session.ask(
         prompts.moves_dialogue(idea, words, beats, lines),
@@ -184,11 +202,7 @@ def _write_moves(
         salt=_SALTS["moves"],
     )
     rows = read_fields(raw, len(lines)) or []
-    fits = all(
-        len(row) == 2 and row[0].replace(" ", "_") in cameras and row[1] in prompts.ENERGY_WORDS
-        for row, cameras in zip(rows, fitting, strict=False)
-    )
-    return rows if fits else []
+    return [_Move.read(row, cameras) for row, cameras in zip(rows, fitting, strict=False)]
 
 
 def _write_cuts(
@@ -197,20 +211,21 @@ def _write_cuts(
     words: Sequence[str],
     beats: Sequence[str],
     lines: Sequence[str],
-    moves: Sequence[Sequence[str]],
-) -> tuple[Cut, ...] | None:
+    moves: Sequence[str],
+) -> tuple[Cut | None, ...] | None:
     """Transition and pace of each shot; None where the model gave something else."""
     if not moves:
         return None
     raw = session.ask(
-        prompts.cuts_dialogue(idea, words, beats, lines, [" | ".join(row) for row in moves]),
+        prompts.cuts_dialogue(idea, words, beats, lines, moves),
         prompts.cuts_shape(len(lines)),
         max_tokens=len(lines) * _FIELD_TOKENS,
         salt=_SALTS["cuts"],
     )
-    cuts = [
-        Cut(kind=prompts.TRANSITION_WORDS[row[0]], pace=prompts.PACE_WORDS[row[1]])
-        for row in read_fields(raw, len(lines)) or []
-        if len(row) == 2 and row[0] in prompts.TRANSITION_WORDS and row[1] in prompts.PACE_WORDS
-    ]
-    return tuple(cuts) if len(cuts) == len(lines) else None
+    return tuple(map(_cut, read_fields(raw, len(lines)) or [])) or None
+
+
+def _cut(row: Sequence[str]) -> Cut | None:
+    if len(row) != 2 or row[0] not in prompts.TRANSITION_WORDS or row[1] not in prompts.PACE_WORDS:
+        return None
+    return Cut(kind=prompts.TRANSITION_WORDS[row[0]], pace=prompts.PACE_WORDS[row[1]])

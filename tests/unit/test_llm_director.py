@@ -149,6 +149,20 @@ def test_a_step_that_fails_is_done_by_rule(step: str, nonsense: str) -> None:
     assert board.style
 
 
+def test_a_line_that_fails_costs_no_other_line() -> None:
+    chat = ScriptedChat(
+        moves=["pan left | calm\nfly | away\nzoom in | wild"], cuts=["cut | brief\nhm\ncut | long"]
+    )
+    board = direct(chat, "A fox in a wood at night", num_shots=3, seed=4)
+    whole = direct(ScriptedChat(), "A fox in a wood at night", num_shots=3, seed=4)
+    for index in (0, 2):
+        assert board.shots[index].camera is whole.shots[index].camera
+        assert board.shots[index].energy == whole.shots[index].energy
+    assert board.shots[0].duration_seconds == whole.shots[0].duration_seconds
+    assert board.shots[2].transition.kind is TransitionKind.CUT
+    assert board.shots[1].camera not in (board.shots[0].camera, board.shots[2].camera)
+
+
 def test_the_language_of_the_prompt_is_kept() -> None:
     german = (
         "Ein alter Fischer zieht im Morgengrauen sein Netz aus dem Meer.",

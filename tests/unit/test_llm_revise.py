@@ -135,6 +135,20 @@ def test_shots_are_dropped_and_new_ones_added() -> None:
     assert (first.energy, last.camera, last.seed) == (0.3, Camera.STATIC, None)
 
 
+def test_a_move_that_cannot_be_read_costs_no_other() -> None:
+    chat = ScriptedChat(
+        plan=[rows("keep | new before", "keep", "keep | new after")],
+        shot=[
+            "A crow looks down from a bare branch at the tracks in the snow of the pine wood.",
+            "The moon stands over the empty pine wood and its deep snow.",
+        ],
+        moves=["nonsense\nstatic | still | cut"],
+    )
+    first, *_, last = revise(chat, BOARD, CHANGE, seed=4).storyboard.shots
+    assert (last.camera, last.energy) == (Camera.STATIC, 0.1)
+    assert first.description.endswith("of the pine wood.")
+
+
 def test_rules_go_first_and_the_model_reads_the_rest() -> None:
     chat = ScriptedChat()
     revision = revise(chat, BOARD, "drop shot 3, and make it lonelier. In watercolour", seed=4)

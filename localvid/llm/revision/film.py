@@ -324,7 +324,7 @@ def _moved(session: Session, board: EditedBoard, change: str, places: Sequence[i
         salt=_SALTS["moves"] + 1013 * places[0],
     )
     rows = read_fields(raw, len(old)) or []
-    if len(rows) != len(old) or any(len(row) != 3 for row in rows):
+    if len(rows) != len(old):
         return [shot for _, shot in old]
     return [_with_move(shot, row) for (_, shot), row in zip(old, rows, strict=True)]
 
@@ -343,7 +343,9 @@ def _energy_word(shot: Shot) -> str:
 
 def _with_move(shot: Shot, row: Sequence[str]) -> Shot:
     """With those of its three words that are known and say something else than it does; "as before" is none
-    of them."""
+    of them. A row of another form changes nothing."""
+    if len(row) != 3:
+        return shot
     camera, energy, way = row
     changes: dict[str, object] = {}
     if (name := camera.replace(" ", "_")) in set(Camera):
