@@ -1,17 +1,20 @@
-"""What tests ask of processes: whether one is gone, and many that start fast, each forked from a warm one."""
+"""What tests ask of processes: whether one is gone, that one stand still, what it called, and many that start
+fast, each forked from a warm one."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import traceback
 from collections import defaultdict, deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -106,16 +109,57 @@ class Fork:
         os.kill(self.pid, number)
 
     def stop(self) -> None:
-        """Have it stand still with SIGSTOP, all its threads: one that waits for the disk does so later."""
-        self.signal(signal.SIGSTOP)
-        for task in Path(f"/proc/{self.pid}/task").iterdir():
-            while (task / "stat").read_text().rpartition(")")[2].split()[0] not in "TZ":
-                time.sleep(0.001)
+        """As `stand_still`."""
+        stand_still(self.pid)
 
     def wait(self) -> int:
         """Its exit code, when it ended; the zygote forks no other meanwhile."""
         self._zygote._tell(f"wait {self.pid}")
         return int(self._zygote._hear(0))
+
+
+def stand_still(pid: int) -> None:
+    """Stop a process with SIGSTOP, all its threads: one that waits for the disk does so later."""
+    os.kill(pid, signal.SIGSTOP)
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        while (task / "stat").read_text().rpartition(")")[2].split()[0] not in "TZ":
+            time.sleep(0.001)
+
+
+def stand_still_outside_transactions(pid: int, workspace: Path) -> None:
+    """As `stand_still`, at a moment when the process holds no lock on the workspace's rows."""
+    for _ in range(200):
+        stand_still(pid)
+        if is_database_free(workspace):
+            return
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.01)
+    raise AssertionError("it holds a lock all the time")
+
+
+def is_database_free(workspace: Path) -> bool:
+    """Whether no process holds a lock: without a write-ahead log one who reads keeps others from writing."""
+    with closing(sqlite3.connect(workspace / "localvid.sqlite3", timeout=0.1)) as connection:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            return False
+        connection.rollback()
+    return True
+
+
+def calls_of(trace: str) -> Iterator[str]:
+    """The system calls in what `strace -f -o` wrote, each in a line, in the order in which they ended: one
+    thread's may be told amid another's."""
+    begun: dict[str, str] = {}
+    for line in trace.splitlines():
+        thread, call = line.split(maxsplit=1)
+        if call.endswith("<unfinished ...>"):
+            begun[thread] = call.removesuffix("<unfinished ...>")
+        elif resumed := re.match(r"<\.\.\. \w+ resumed>", call):
+            yield begun.pop(thread) + call[resumed.end() :]
+        else:
+            yield call
 
 
 def serve_forks(work: Callable[[str], None]) -> None:

@@ -13,6 +13,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from processes import calls_of
 
 from localvid.media import probe
 from localvid.store import Store
@@ -247,7 +248,7 @@ def test_the_kernel_sees_the_bytes_of_every_file_before_its_name(tmp_path: Path)
     assert done.returncode == 0, done.stderr
     synced: set[str] = set()
     renamed = []
-    for line in trace.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in calls_of(trace.read_text(encoding="utf-8", errors="replace")):
         if found := re.search(r"f(?:data)?sync\(\d+<([^>]+)>", line):
             synced.add(found[1])
         elif "rename" in line and " = 0" in line:

@@ -227,14 +227,12 @@ class Ledger:
 
     def is_stopped_at_work(self, pid: int) -> bool:
         """Whether that process, which stands still, holds a film, and no lock on the rows that nobody can
-        take from it: without a write-ahead log one who reads keeps others from writing, too."""
-        with closing(sqlite3.connect(self._workspace / "localvid.sqlite3", timeout=0.1)) as connection:
-            try:
-                connection.execute("BEGIN EXCLUSIVE")
-            except sqlite3.OperationalError:
-                return False
-            connection.rollback()
-        return any(f"-{pid}-" in owner for (owner,) in self._rows("SELECT lease_owner FROM jobs") if owner)
+        take from it."""
+        from processes import is_database_free
+
+        return is_database_free(self._workspace) and any(
+            f"-{pid}-" in owner for (owner,) in self._rows("SELECT lease_owner FROM jobs") if owner
+        )
 
     def everything(self) -> object:
         """All rows, and the names of all files."""

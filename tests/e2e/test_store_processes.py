@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from processes import calls_of, stand_still_outside_transactions
 
 from localvid.errors import JobBusyError
 from localvid.schemas import FilmOptions, JobStatus
@@ -155,7 +156,7 @@ def test_a_check_tells_a_job_at_work_from_one_whose_process_was_killed(tmp_path:
         _tell(child, "key")
         assert _line(child).endswith(".bin")
         assert check_workspace(tmp_path, read_data=True).findings == ()
-        os.kill(child.pid, signal.SIGSTOP)
+        stand_still_outside_transactions(child.pid, tmp_path)
         time.sleep(1.1)  # past its lease, and alive
         assert check_workspace(tmp_path).findings == ()
         child.kill()
@@ -176,7 +177,7 @@ def test_an_owner_that_stood_still_past_its_lease_commits_nothing(tmp_path: Path
         owner = _line(child)
         _tell(child, "first")
         assert _line(child).endswith(".bin")
-        os.kill(child.pid, signal.SIGSTOP)
+        stand_still_outside_transactions(child.pid, tmp_path)
         time.sleep(1.3)
         with Store(tmp_path) as store, store.lease(job_id) as lease:
             partial = store.temporary(".bin")
@@ -240,7 +241,7 @@ def test_the_kernel_sees_bytes_then_name_then_folder_then_commit(tmp_path: Path)
     if "ptrace" in done.stderr or "PTRACE" in done.stderr:
         pytest.skip("tracing is not allowed here")
     assert done.returncode == 0, done.stderr
-    lines = trace.read_text().splitlines()
+    lines = list(calls_of(trace.read_text()))
     digest = hashlib.sha256(b"content").hexdigest()
     renamed = next(
         number for number, line in enumerate(lines) if "rename" in line and f"{digest}.bin" in line

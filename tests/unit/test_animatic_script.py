@@ -98,6 +98,11 @@ def test_hour_weather_and_season(
         ("The sea lies still. Rain falls on a ship", "", Place.SEA, None, Weather.RAIN),
         # Styles name no place.
         ("A ship", "wood engraving, street photography", Place.SEA, None, None),
+        ("A ship", "in a storm, wood engraving", Place.SEA, None, Weather.STORM),
+        ("A ship", "in the style of a Japanese wood block print", Place.SEA, None, None),
+        # Nor do characters, where a setting does.
+        ("He walks", "a captain of the sea, in a forest", Place.FOREST, None, None),
+        ("He walks", "a forest of dark pines, at night by the road", Place.FOREST, Hour.NIGHT, None),
     ],
 )
 def test_what_a_shot_leaves_open_is_taken_from_what_the_film_shares(

@@ -16,6 +16,7 @@ from localvid.pipelines.animatic.vocabulary import (
     COLOURS,
     HOURS,
     HOUSES,
+    MEDIA,
     PLACES,
     PLACING,
     PLURALS,
@@ -146,7 +147,7 @@ def read_script(description: str, style: str = "") -> Script:
     about = {subject.name for subject in _subjects(begin)}
     subjects = tuple(replace(subject, aside=subject.name not in about) for subject in _subjects(words))
     shared = _words(_TWO_TONES.sub("monochrome", style))
-    place = _strong_place(begin) or _place(_placing(shared)) or _place(words) or _home_of(subjects)
+    place = _strong_place(begin) or _setting(style) or _place(words) or _home_of(subjects)
     hour_name, weather_name, season_name = (
         _first(begin, table) or _first(shared, table) or _first(rest, table)
         for table in (HOURS, WEATHERS, SEASONS)
@@ -304,12 +305,19 @@ def _strong_place(words: list[str]) -> Place | None:
     return Place(name) if name else None
 
 
-def _placing(words: list[str]) -> list[str]:
-    """From the first word on that places something: "film noir, on a beach" → "on a beach".
+def _setting(style: str) -> Place | None:
+    """The place in the last part of a film's look that puts something there: "a sea captain, on a road".
 
-    A style may name what is a place elsewhere ("wood engraving", "street photography").
+    A style may name what is a place elsewhere ("wood engraving", "in the style of a street photograph").
     """
-    return words[next((at for at, word in enumerate(words) if word in PLACING), len(words)) :]
+    parts = [_words(part) for part in reversed(style.split(","))]
+    placed = [
+        words[next((at for at, word in enumerate(words) if word in PLACING), len(words)) :]
+        for words in parts
+        if not MEDIA.intersection(words)
+    ]
+    found = [*map(_strong_place, placed), *map(_place, placed)]
+    return next(filter(None, found), None)
 
 
 def _subjects(words: list[str]) -> tuple[Subject, ...]:

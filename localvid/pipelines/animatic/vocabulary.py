@@ -36,6 +36,12 @@ PLACING = _set(
 )
 """Words that a place follows."""
 
+MEDIA = _set(
+    "style print engraving woodcut painting painted photo photograph photography drawing drawn illustration "
+    "film movie poster art animation cartoon render"
+)
+"""Words of a style, beside which a place is none: "in the style of a wood engraving"."""
+
 
 PLACES = _table(
     forest=(
