@@ -57,6 +57,7 @@ def paint_stills(
                 model_id=_PAINTER,
                 description=shot.description,
                 style=storyboard.look_of(index),
+                setting=storyboard.setting,
                 reference_image=shot.reference_image,
                 width=width,
                 height=height,

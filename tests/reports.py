@@ -27,15 +27,21 @@ def reports_of(work: Work) -> list[Progress]:
 
 def stop_at(number: int) -> OnProgress:
     """An `on_progress` that raises at its report `number`, from 0; one that comes again does not count."""
-    calls: list[Progress] = []
+    return _Stop(number)
 
-    def on_progress(progress: Progress) -> None:
-        if progress not in calls:
-            calls.append(progress)
-        if len(calls) > number:
-            raise StopError(number)
 
-    return on_progress
+class _Stop:
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._heard: list[Progress] = []
+        self.has_raised = False
+
+    def __call__(self, progress: Progress) -> None:
+        if progress not in self._heard:
+            self._heard.append(progress)
+        if len(self._heard) > self._number:
+            self.has_raised = True
+            raise StopError(self._number)
 
 
 def stop_at_each_report(work: Work, check: Callable[[], None]) -> int:
@@ -45,11 +51,13 @@ def stop_at_each_report(work: Work, check: Callable[[], None]) -> int:
     Returns how often it was stopped.
     """
     for number in range(1000):
+        stop = _Stop(number)
         try:
-            work(stop_at(number))
+            work(stop)
         except StopError as stopped:
             assert stopped.args == (number,)
             check()
         else:
+            assert not stop.has_raised, "what the listener raised was swallowed"
             return number
     pytest.fail("it reports without end")

@@ -43,10 +43,12 @@ OVERCAST = word_set(
 )
 """Weather under which the sky is hidden."""
 
-CLEAR_SKY = word_set("stars starry starlight starlit sunny sunshine cloudless")
+CLEAR_SKY = word_set(
+    "stars starry starlight starlit moon moonlight sun suns sunlight sunny sunshine cloudless"
+)
 """What is not seen in it."""
 
-NIGHTLY = word_set("moon stars starlight dark darkness aurora northern fireflies fireworks")
+NIGHTLY = word_set("moon stars starlight dark darkness fireflies fireworks")
 """What lets one guess that it is night, though it names no time."""
 
 LIGHT: dict[str, str] = {
@@ -321,7 +323,7 @@ DETAILS: dict[str, dict[str, str]] = {
 """Kind of place → what may be seen there in a shot of each size."""
 
 GENERIC_DETAILS: dict[str, str] = {
-    "wide": "Open space lies around it, and the light falls from one side.",
+    "wide": "The ground lies open around it, and the light falls from one side.",
     "full": "Its whole outline stands clear against the ground behind.",
     "medium": "Light from one side draws a bright edge along it.",
     "close": "Fine lines and textures stand out in soft light.",

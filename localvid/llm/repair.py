@@ -43,6 +43,7 @@ UNUSABLE = 3.0
 _ADDRESS = re.compile(r"://|www\.|\\|/|\.(?:com|org|net|png|jpe?g|gif|mp4|gguf)\b", re.IGNORECASE)
 """Within a word; searched for word by word, because one pattern for the word around it takes seconds over one
 of thousands of characters."""
+_POLAR_LIGHTS = re.compile(r"\b(?:northern|southern) lights\b|\baurora", re.IGNORECASE)
 _TAG = re.compile(r"</?\w[^>]*>|\[/?[A-Z]+\]")
 _MARKUP = re.compile(r"[`*_#|<>{}\[\]()\"“”]")
 _NUMBERING = re.compile(r"^\s*(?:\d+\s*[.):]\s*|[-•]\s*)")
@@ -154,7 +155,7 @@ def fault_of(detail: str, *, scene: str, others: Sequence[str]) -> float:
         + 1.0 * sum(max(0, len(new & _content(other)) - 2) for other in others)  # borrowed
         + 1.0 * len(set(words) & PAST)
         + 1.0 * len(there - here - {"night"})  # elsewhere
-        + 1.0 * (_time_in(scene) is None and _time_in(detail) is not None)
+        + 1.0 * (_guessed_time(scene) is None and _guessed_time(detail) is not None)
         + 1.0 * (words[:2] in _BELOW and bool(set(words) & SKY))
         + 1.0 * (len(words) < 8)
         + 0.3 * max(0, len(set(content) & set(map(_stem, _content(scene)))) - 1)
@@ -192,14 +193,18 @@ def _contradicts(words: Sequence[str], scene: str, others: Sequence[str]) -> boo
     known = set(words_of(scene))
     time = _time_in(scene) or next(filter(None, map(_light, others)), None)
     wrong = CONTRADICTIONS[time] if time else frozenset()
-    if known & OVERCAST:
+    if known & OVERCAST and not known & {"after", "before"}:
         wrong |= CLEAR_SKY
     return bool({*words, *map(_stem, words)} & (wrong - known))
 
 
 def _time_in(text: str) -> str | None:
-    """The time of day that it names or lets one guess."""
-    return time_of_day(text) or ("night" if set(words_of(text)) & NIGHTLY else None)
+    return time_of_day(text) or ("night" if _POLAR_LIGHTS.search(text) else None)
+
+
+def _guessed_time(text: str) -> str | None:
+    """The time of day that it names, or lets one guess."""
+    return _time_in(text) or ("night" if set(words_of(text)) & NIGHTLY else None)
 
 
 def _light(text: str) -> str | None:

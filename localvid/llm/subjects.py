@@ -5,6 +5,7 @@ Good enough for the short main clauses that prompts are made of. What it cannot 
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from localvid.llm.lexicon import is_english, word_set, words_of
@@ -21,12 +22,11 @@ _PREPOSITIONS = word_set("""
 _AFTER_VERB = _PREPOSITIONS | word_set(
     "a an the his her its their each one two three some alone away out back slowly quietly fresh"
 )
-_TAKING = word_set("""
-    approaching carrying catching chasing climbing crossing drinking eating entering exploring feeding
-    following holding hunting leaving passing picking pulling pushing reading repairing riding selling
-    throwing watching wearing
-    """)
-"""Participles that are followed by an object, rather than stand before a noun ("a sleeping dog")."""
+_TAKING = word_set(
+    "approaching carrying chasing crossing entering exploring following holding leaving pulling pushing "
+    "wearing"
+)
+"""Participles that take an object, rather than stand before a noun ("a sleeping dog")."""
 _HE, _THEY = frozenset({"he", "she", "it"}), frozenset({"they"})
 _NO_VERBS = re.compile(r"(?:ss|us|is|'s)$")
 _MAX_SUBJECT_WORDS = 7
@@ -133,8 +133,8 @@ def _subject_end(words: list[str]) -> tuple[int, bool]:
             continue
         if word in _PREPOSITIONS:
             return index, plural
-        is_verb = word in _TAKING or (word.endswith("ing") and after in _AFTER_VERB)
-        if index > start and is_verb and not within_of:
+        acts = word.endswith("ing") and (after in _AFTER_VERB or _takes_several(words[index:]))
+        if index > start and acts and not within_of:
             return index, plural
         if word in _PLURAL_NOUNS or (word.endswith("s") and not _NO_VERBS.search(word)):
             if first in _SINGULAR and index > start and not within_of:
@@ -146,6 +146,14 @@ def _subject_end(words: list[str]) -> tuple[int, bool]:
         if words[index].endswith((",", ";")):
             return index + 1, plural
     return len(words), plural
+
+
+def _takes_several(words: list[str]) -> bool:
+    """Whether a participle is followed by things without an article: "crossing snowy hills at night", and not
+    "carrying case"."""
+    things = list(itertools.takewhile(lambda word: word.lower() not in _PREPOSITIONS, words[1:4]))
+    last = things[-1].rstrip(",;") if things else ""
+    return words[0].lower() in _TAKING and last.endswith("s") and not _NO_VERBS.search(last)
 
 
 _NEXT_VERB = re.compile(

@@ -79,7 +79,12 @@ def plan_shot(
         )
         video = instead
     keyframe, keyframe_request = _plan_keyframe(
-        shot, request, options, painter=painter, image_digests=image_digests, previous_clip=previous_clip
+        shot,
+        request.model_copy(update={"setting": _setting(storyboard, painter)}),
+        options,
+        painter=painter,
+        image_digests=image_digests,
+        previous_clip=previous_clip,
     )
     if keyframe is not None:
         request = request.model_copy(update={"first_frame": Path("keyframe.png")})
@@ -110,6 +115,7 @@ def _clip_request(
         model_id=video.id,
         description=shot.description,
         style=storyboard.look_of(index),
+        setting=_setting(storyboard, video),
         camera=shot.camera,
         camera_speed=shot.camera_speed,
         energy=shot.energy,
@@ -184,8 +190,7 @@ def _plan_keyframe(
     if image is not None:
         parameters: dict[str, object] = {"image_sha256": image_digests[image], **size}
     elif painter is not None:
-        words = {"description": shot.description, "style": request.style}
-        parameters = {**words, **size, "seed": request.seed, **identity(painter)}
+        parameters = {**_words(request), **size, "seed": request.seed, **identity(painter)}
     else:
         return None, None
     step = Step(
@@ -197,12 +202,23 @@ def _plan_keyframe(
         model_id=painter.id if painter and image is None else "reference-image",
         description=shot.description,
         style=request.style,
+        setting=request.setting,
         reference_image=image,
         width=request.width,
         height=request.height,
         seed=request.seed,
         output=Path("keyframe.png"),
     )
+
+
+def _setting(storyboard: Storyboard, model: ModelManifest | None) -> str:
+    return storyboard.setting if model is not None and model.reads_setting else ""
+
+
+def _words(request: VideoRequest) -> dict[str, object]:
+    """What a model that takes text heeds."""
+    words: dict[str, object] = {"description": request.description, "style": request.style}
+    return words | ({"setting": request.setting} if request.setting else {})
 
 
 def _clip_steps(
@@ -216,7 +232,7 @@ def _clip_steps(
         **request.model_dump(mode="json", include={"width", "height", "num_frames"}),
     }
     if capabilities.takes_text:
-        heeded |= {"description": request.description, "style": request.style}
+        heeded |= _words(request)
     if capabilities.takes_camera:
         heeded |= {"camera": request.camera.value, "energy": request.energy}
         if request.camera_speed is not CameraSpeed.NORMAL and request.camera is not Camera.STATIC:

@@ -195,6 +195,8 @@ class ModelManifest(Frozen):
     gated: bool = False
     """The hub asks for a token of an account that accepted the licence."""
     capabilities: ModelCapabilities | None = None
+    reads_setting: bool = False
+    """It is told the film's setting by itself, too: it draws by rules, which find a place better alone."""
     vram_gib: float | None = Field(default=None, gt=0)
     """GPU memory that it needs at its default size; None where that is not known."""
     price: Price | None = None

@@ -34,6 +34,9 @@ class VideoRequest(Frozen):
     model_id: str
     description: str
     style: str = ""
+    setting: str = ""
+    """Where and when the film plays, for a model that `reads_setting`; `style` says it too, where the
+    description does not."""
     camera: Camera = Camera.STATIC
     camera_speed: CameraSpeed = CameraSpeed.NORMAL
     energy: float = Field(default=0.5, ge=0, le=1)
@@ -70,6 +73,8 @@ class KeyframeRequest(Frozen):
     model_id: str
     description: str
     style: str = ""
+    setting: str = ""
+    """As of `VideoRequest`."""
     reference_image: Path | None = None
     width: int = Field(gt=0)
     height: int = Field(gt=0)

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from localvid.pipelines.animatic.direct import NEAREST, Shoot, direct
+from localvid.pipelines.animatic.direct import NEAREST, Shoot, _light, direct
 from localvid.pipelines.animatic.figures.cast import CAST
 from localvid.pipelines.animatic.plate import NEVER, Flipbook, Plate
 from localvid.pipelines.animatic.scene import Scene
 from localvid.pipelines.animatic.scenery.light import Hour, Weather, light_of
 from localvid.pipelines.animatic.script import _EXTRAS, Framing, Place, Subject, read_script
 from localvid.pipelines.animatic.stage import Stage, View
-from localvid.pipelines.animatic.staging import STANDARD_DEPTH, Setting, _figures
+from localvid.pipelines.animatic.staging import _MOST_PIXELS, STANDARD_DEPTH, Setting, _figures, _picture_at
 from localvid.schemas import Camera
 
 BASE = Shoot(
@@ -111,19 +111,28 @@ def test_night_is_darker_than_day(place: str) -> None:
     assert night < 0.62 * day
 
 
-def test_shots_that_do_not_say_it_have_one_place_hour_and_weather() -> None:
-    words = (
-        "The castle",
-        "Close-up: The castle",
-        "Behind the castle, a wall",
-        "A thing of glass",
-        "Ein Ding",
-    )
-    levels = [mean_of(text, seed=seed).mean() for text in words for seed in (1, 2, 3)]
-    assert max(levels) < 1.3 * min(levels)
+@pytest.mark.parametrize("setting", ["", "in a storm", "a harbour at sunset", "in thick fog"])
+def test_shots_of_a_film_have_one_light(setting: str) -> None:
+    descriptions = ("A castle.", "Close-up: The castle. Behind it, a wall.", "Ein Ding", f"A thing {setting}")
+    shoots = [
+        replace(BASE, description=description, setting=setting, seed=seed)
+        for description in descriptions
+        for seed in (1, 2, 3)
+    ]
+    lights = [
+        _light(shoot, read_script(shoot.description, "", setting), np.random.default_rng(shoot.seed))
+        for shoot in shoots
+    ]
+    assert len({(light.hour, light.weather, light.sky) for light in lights}) == 1
 
 
-@pytest.mark.parametrize("place", ["mountains", "a ship at sea", "a lake", "a desert", "a village"])
+def test_films_differ_in_their_palettes() -> None:
+    settings = ("", "in a wood", "by a lake", "on a hill")
+    rng = np.random.default_rng(1)
+    assert len({_light(replace(BASE, setting=text), read_script(""), rng).sky for text in settings}) > 1
+
+
+@pytest.mark.parametrize("place", ["mountains", "a ship at sea", "fields", "a desert", "a village"])
 def test_fog_hides_what_is_far(place: str) -> None:
     clear, foggy = (
         frame_of(replace(BASE, description=f"{place} by day, {weather}")).astype(float)
@@ -157,12 +166,18 @@ def seen_of(name: str, framing: Framing) -> tuple[float, float, float, float]:
 @pytest.mark.parametrize("name", sorted(CAST))
 def test_a_close_shot_shows_its_subject_large_and_its_head(name: str) -> None:
     boxes = {framing: seen_of(name, framing) for framing in Framing}
-    sizes = [max(right - left, bottom - top) for left, top, right, bottom in boxes.values()]
-    assert sizes == sorted(sizes)
+    sizes = [round(max(right - left, bottom - top), 6) for left, top, right, bottom in boxes.values()]
+    assert sizes == sorted(sizes), "nearer is larger"
     assert sizes[2] > 0.3
     for framing, (_, top, _, _) in boxes.items():
         if framing is not Framing.WIDE and boxes[framing] != boxes[Framing.WIDE]:
             assert top > -0.02
+
+
+def test_no_drawing_of_a_figure_is_larger_than_memory_has_room_for() -> None:
+    picture = _picture_at(Stage(3840, 2160, detail=1.2), 0.0, 0.0, 3.0, 1.2)
+    assert picture._image.width * picture._image.height < 1.01 * _MOST_PIXELS
+    assert _picture_at(Stage(1024, 576), 0.0, 0.0, 0.5, 0.5)._sharpness == 3
 
 
 @pytest.mark.parametrize("words", ["a fox in the forest", "stormy sea with a ship", "a city street, rain"])

@@ -77,44 +77,53 @@ def test_hour_weather_and_season(
 
 
 @pytest.mark.parametrize(
-    ("words", "look", "place", "hour", "weather"),
+    ("words", "setting", "place", "hour", "weather"),
     [
-        ("The lighthouse", "in a storm, cinematic", Place.SEA, None, Weather.STORM),
+        ("The lighthouse", "in a storm", Place.SEA, None, Weather.STORM),
         ("The dog runs", "along a river at dusk", Place.RIVER, Hour.DUSK, None),
-        ("Rain", "over a neon city", Place.CITY, None, Weather.RAIN),
+        ("Rain", "over a neon city", Place.CITY, Hour.NIGHT, Weather.RAIN),
         ("The fox", "on a hill, in thick fog", Place.FIELDS, None, Weather.FOG),
+        ("He walks", "pine forest, on a snow-covered slope", Place.FOREST, None, None),
         # What the shot is about holds, but for words that yield to any other.
         ("A beach at noon", "in a forest at night", Place.BEACH, Hour.DAY, None),
         ("Behind it, a long hall", "on a mountain", Place.MOUNTAINS, None, None),
+        # So does the setting beside what else is told.
         ("An astronaut walks. Behind it all, an alien world at noon", "on Mars", Place.MARS, Hour.DAY, None),
-        (
-            "The dog. Far away, it snows at dusk",
-            "on a beach at noon, rain",
-            Place.BEACH,
-            Hour.DAY,
-            Weather.RAIN,
-        ),
+        ("The dog. It snows at dusk", "a beach at noon, in rain", Place.BEACH, Hour.DAY, Weather.RAIN),
         ("The train. Behind it, snow-covered hills", "in the mountains", Place.MOUNTAINS, None, None),
-        ("The sea lies still. Rain falls on a ship", "", Place.SEA, None, Weather.RAIN),
-        # Styles name no place.
-        ("A ship", "wood engraving, street photography", Place.SEA, None, None),
-        ("A ship", "in a storm, wood engraving", Place.SEA, None, Weather.STORM),
-        ("A ship", "in the style of a Japanese wood block print", Place.SEA, None, None),
-        # Nor do characters, where a setting does.
-        ("He walks", "a captain of the sea, in a forest", Place.FOREST, None, None),
-        ("He walks", "a forest of dark pines, at night by the road", Place.FOREST, Hour.NIGHT, None),
+        ("The castle. Behind it, a library", "", Place.MOUNTAINS, None, None),
+        ("The castle. A bright edge, a dark mist, glowing lamps", "", Place.MOUNTAINS, None, None),
+        # Which is read where nothing else is said.
+        ("The sea lies still. Rain falls on a ship at night", "", Place.SEA, Hour.NIGHT, Weather.RAIN),
+        ("A thing. Waves roll over the ocean", "", Place.SEA, None, None),
     ],
 )
-def test_what_a_shot_leaves_open_is_taken_from_what_the_film_shares(
-    words: str, look: str, place: Place, hour: Hour | None, weather: Weather | None
+def test_what_a_shot_leaves_open_is_taken_from_the_film(
+    words: str, setting: str, place: Place, hour: Hour | None, weather: Weather | None
 ) -> None:
-    script = read_script(words, look)
+    script = read_script(words, setting=setting)
     assert (script.place, script.hour, script.weather) == (place, hour, weather)
 
 
-def test_what_the_film_shares_changes_a_place_and_not_its_framing() -> None:
-    script = read_script("The wolf howls", "under an aurora, deep shadows, a wide screen")
+@pytest.mark.parametrize(
+    "style",
+    [
+        "wood engraving, street photography",
+        "in the style of a Japanese wood block print",
+        "magical realism, glowing colours, northern renaissance",
+        "a girl with golden hair, soft haze",
+    ],
+)
+def test_a_style_tells_no_place_and_no_weather(style: str) -> None:
+    script = read_script("A ship", style)
+    assert (script.place, script.hour, script.weather, script.extras) == (Place.SEA, None, None, frozenset())
+    assert read_script("A ship", f"{style}, deep night colours").hour is Hour.NIGHT
+
+
+def test_the_setting_changes_a_place_and_not_how_much_of_it_is_seen() -> None:
+    script = read_script("The wolf howls", setting="under an aurora, a wide valley")
     assert script.extras == {"aurora"}
+    assert script.hour is Hour.NIGHT
     assert "wide" in read_script("a wide valley").extras
 
 
@@ -126,6 +135,7 @@ def test_what_the_film_shares_changes_a_place_and_not_its_framing() -> None:
         ("Medium shot: A dog", Framing.MEDIUM),
         ("Close-up: A dog", Framing.CLOSE),
         ("Extreme close-up: A dog", Framing.DETAIL),
+        ("Close-up. A dog", Framing.CLOSE),
         ("The shop closes up early", Framing.WIDE),
     ],
 )
@@ -147,11 +157,21 @@ def test_what_is_told_of_later_stands_aside() -> None:
     dog, cat = read_script("Close-up: A dog sleeps. Beside the dog, a cat.").subjects
     assert (dog.name, dog.aside) == ("dog", False)
     assert (cat.name, cat.aside) == ("cat", True)
+    for words in (
+        "Close-up. A dog sleeps.",
+        "Close-up: St. Bernard dog.",
+        "… The dog",
+        "... A dog. It is old.",
+    ):
+        (dog,) = read_script(words).subjects
+        assert not dog.aside
 
 
 def test_the_same_again_are_no_more() -> None:
     (children,) = read_script("Two children play. In front of the children, a wall.").subjects
     assert children.count == 2
+    (wolves,) = read_script("A wolf howls. Wolves gather.").subjects
+    assert wolves.count > 1
 
 
 def test_plurals_mean_several() -> None:

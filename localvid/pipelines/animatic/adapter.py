@@ -81,6 +81,7 @@ class AnimaticPainter(KeyframePainter):
         shoot = Shoot(
             description=request.description,
             style=request.style,
+            setting=request.setting,
             camera=Camera.STATIC,
             energy=0.5,
             width=request.width,
@@ -113,6 +114,7 @@ def _shoot(request: VideoRequest) -> Shoot:
     return Shoot(
         description=request.description,
         style=request.style,
+        setting=request.setting,
         camera=request.camera,
         energy=request.energy,
         width=request.width,

@@ -28,8 +28,6 @@ from localvid.schemas import Camera, CameraSpeed, Caption
 NEAREST = 1.0
 """No plate stands nearer than this; the overscan is made for it."""
 
-_GLOWING = frozenset({"aurora", "fireflies"})
-"""What is seen at night."""
 _INDOORS = frozenset(
     {
         Place.ROOM,
@@ -60,6 +58,7 @@ class Shoot:
     height: int
     seconds: float
     seed: int
+    setting: str = ""
     speed: CameraSpeed = CameraSpeed.NORMAL
     caption: Caption | None = None
 
@@ -67,10 +66,10 @@ class Shoot:
 def direct(shoot: Shoot) -> tuple[Scene, CameraPath]:
     """Paint the scene that the words tell and lay the camera's path through it.
 
-    Place, hour and weather that the words leave open, and the palette, are the same for every shot: a film
-    must not leap from a forest at noon to a village at night.
+    Place, hour and weather that the words leave open, and the palette of an hour, are the same for every shot
+    of a setting: a film must not leap from a forest at noon to a village at night.
     """
-    script = read_script(shoot.description, shoot.style)
+    script = read_script(shoot.description, shoot.style, shoot.setting)
     rng = np.random.default_rng([shoot.seed, zlib.crc32(f"{shoot.description}\n{shoot.style}".encode())])
     stage = _stage(shoot, script)
     place = script.place or Place.FIELDS
@@ -165,13 +164,8 @@ def _light(shoot: Shoot, script: Script, rng: np.random.Generator) -> Light:
     weather = script.weather or Weather.CLEAR
     if "aurora" in script.extras:
         weather = Weather.CLEAR
-    hour = script.hour or Hour.DAY
-    if script.hour is None and weather is Weather.STORM:
-        hour = Hour.DUSK
-    if script.hour is None and (script.extras & _GLOWING or "neon" in script.styles):
-        hour = Hour.NIGHT
-    style = shoot.style.rpartition(",")[2].strip()  # the film's own, after its setting
-    return light_of(hour, weather, rng, palette=zlib.crc32(style.encode()))
+    hour = script.hour or (Hour.DUSK if weather is Weather.STORM else Hour.DAY)
+    return light_of(hour, weather, rng, palette=zlib.crc32(shoot.setting.encode()))
 
 
 def _overlay(shoot: Shoot, styles: frozenset[str] | None) -> Image.Image | None:

@@ -16,9 +16,8 @@ from localvid.pipelines.animatic.vocabulary import (
     COLOURS,
     HOURS,
     HOUSES,
-    MEDIA,
+    LOOSE_WORDS,
     PLACES,
-    PLACING,
     PLURALS,
     SEASONS,
     STYLES,
@@ -57,13 +56,13 @@ class Place(StrEnum):
 
 
 class Framing(Enum):
-    """How near the camera is to the subject. The value is the share of the frame's shorter side that it takes
-    at least, and how much larger it is seen at most than where it stands in a wide shot."""
+    """How near the camera is to the subject. The value is the share of the frame's height or width that it is
+    to take, and how much larger it is made for that at most."""
 
     WIDE = (0.0, 1.0)
-    MEDIUM = (0.42, 2.0)
-    CLOSE = (0.68, 4.5)
-    DETAIL = (1.0, 6.5)
+    MEDIUM = (0.45, 2.2)
+    CLOSE = (0.78, 5.0)
+    DETAIL = (1.2, 7.0)
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,10 @@ _OLD = frozenset({"old", "elderly", "aged", "alter", "alte", "vieil", "vieille",
 _ON_THE_MOON = re.compile(
     r"\bon the moon\b|\bmoon (surface|base|landing|walk)\b|\bauf dem mond\b|\bsur la lune\b|\ben la luna\b"
 )
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
+_SENTENCE_END = re.compile(
+    r"(?<!\bmr\.)(?<!\bmrs\.)(?<!\bdr\.)(?<!\bst\.)(?<!-up\.)(?<!shot\.)(?<=\w[.!?])\s+|(?<=[。！？])",
+    re.IGNORECASE,
+)
 _SNOW_COVERED = re.compile(r"\bsnow[- ](?:covered|capped|topped|clad)\b", re.IGNORECASE)
 _TWO_TONES = re.compile(r"black\W+(and|&|n)?\W*white", re.IGNORECASE)
 _NEGATIONS = frozenset(
@@ -135,24 +137,28 @@ _NUMBERS = {
 }
 
 
-def read_script(description: str, style: str = "") -> Script:
+def read_script(description: str, style: str = "", setting: str = "") -> Script:
     """Find what is known in a shot's words; the first mention of a place, an hour or a weather holds.
 
-    A shot's first sentence says what it is about. What that leaves open is looked for in `style`, which tells
-    of the film (its setting and its style), and then in the other sentences. Unknown words are passed over:
-    any text gives a script.
+    A shot's first sentence says what it is about. What that leaves open is looked for in the film's setting,
+    then in plain words of its style and of the other sentences: these may be details that change nothing
+    ("a dark edge", "a bright hall behind it"). Unknown words are passed over: any text gives a script.
     """
     begin, rest = (_words(part) for part in _first_sentence(_SNOW_COVERED.sub("snowy", description)))
+    shared = _words(_SNOW_COVERED.sub("snowy", setting))
+    look = _words(_TWO_TONES.sub("monochrome", style))
     words = begin + rest
     about = {subject.name for subject in _subjects(begin)}
     subjects = tuple(replace(subject, aside=subject.name not in about) for subject in _subjects(words))
-    shared = _words(_TWO_TONES.sub("monochrome", style))
-    place = _strong_place(begin) or _setting(style) or _place(words) or _home_of(subjects)
-    hour_name, weather_name, season_name = (
-        _first(begin, table) or _first(shared, table) or _first(rest, table)
-        for table in (HOURS, WEATHERS, SEASONS)
-    )
-    told = words + shared
+    place = _strong_place(begin) or _place(shared) or _place(begin)
+    place = place or _home_of(subjects) or _strong_place(rest)
+    weather_name = _first(begin, WEATHERS) or _first(shared, WEATHERS) or _first(_plain(rest), WEATHERS)
+    season_name = _first(begin, SEASONS) or _first(shared, SEASONS) or _first(rest, SEASONS)
+    styles = frozenset(found for word in begin + shared + look if (found := meaning(word, STYLES)))
+    extras = _extras(begin) | (_extras(shared) - _OF_A_SHOT)
+    hour_name = _first(begin, HOURS) or _first(shared, HOURS) or _first(_plain(look + rest), HOURS)
+    if hour_name is None and (extras & _SEEN_AT_NIGHT or "neon" in styles):
+        hour_name = Hour.NIGHT
     pairs = [f"{first} {second}" for first, second in pairwise(begin)]
     return Script(
         place=Place.SEA if place is Place.MOUNTAINS and _has(subjects, "lighthouse") else place,
@@ -164,12 +170,12 @@ def read_script(description: str, style: str = "") -> Script:
         if weather_name == Weather.SNOW
         else None,
         subjects=subjects,
-        styles=frozenset(found for word in told if (found := meaning(word, STYLES))),
+        styles=styles,
         still=any(meaning(word, ACTIONS) in ("still", "sit") for word in words),
         sitting=any(meaning(word, ACTIONS) == "sit" for word in words),
         houses=min(6, sum(2 if word in PLURALS else 1 for word in words if meaning(word, HOUSES))),
-        extras=_extras(words) | (_extras(shared) - _FRAMING),
-        framing=next((_FRAMINGS[pair] for pair in pairs if pair in _FRAMINGS), Framing.WIDE),
+        extras=extras | _extras(rest),
+        framing=next((_SIZES[pair] for pair in pairs if pair in _SIZES), Framing.WIDE),
     )
 
 
@@ -254,9 +260,10 @@ _EXTRAS = {
 }
 
 
-_FRAMING = frozenset({"inside", "wide", "street", "path"})
-"""What only the shot itself says: how much of a place is seen, and from where."""
-_FRAMINGS = {
+_OF_A_SHOT = frozenset({"inside", "wide", "street", "path"})
+"""What only a shot itself says: how much of a place is seen, and from where."""
+_SEEN_AT_NIGHT = frozenset({"aurora", "fireflies"})
+_SIZES = {
     "extreme close": Framing.DETAIL,
     "close up": Framing.CLOSE,
     "close shot": Framing.CLOSE,
@@ -305,19 +312,9 @@ def _strong_place(words: list[str]) -> Place | None:
     return Place(name) if name else None
 
 
-def _setting(style: str) -> Place | None:
-    """The place in the last part of a film's look that puts something there: "a sea captain, on a road".
-
-    A style may name what is a place elsewhere ("wood engraving", "in the style of a street photograph").
-    """
-    parts = [_words(part) for part in reversed(style.split(","))]
-    placed = [
-        words[next((at for at, word in enumerate(words) if word in PLACING), len(words)) :]
-        for words in parts
-        if not MEDIA.intersection(words)
-    ]
-    found = [*map(_strong_place, placed), *map(_place, placed)]
-    return next(filter(None, found), None)
+def _plain(words: list[str]) -> list[str]:
+    """Without those that also tell of a thing's look, or of more than the sky."""
+    return [word for word in words if word not in LOOSE_WORDS]
 
 
 def _subjects(words: list[str]) -> tuple[Subject, ...]:
@@ -332,7 +329,8 @@ def _subjects(words: list[str]) -> tuple[Subject, ...]:
         number = next((_NUMBERS[other] for other in reversed(before) if other in _NUMBERS), 0)
         plural = word in PLURALS or (word.endswith("s") and word not in SUBJECTS)
         count = min(9, number or ((CAST[name].flock or 3) if plural else 1))
-        if name not in found or (number and found[name].count < count):
+        again = name in found and found[name].count > 1 and not number  # "two children … the children"
+        if name not in found or (found[name].count < count and not again):
             found[name] = Subject(name, count, _colour_of(words, index))
     return tuple(found.values())[:_MAX_SUBJECTS]
 

@@ -24,8 +24,12 @@ from localvid.pipelines.animatic.stage import Stage
 STANDARD_DEPTH = 2.2
 """The depth at which a figure has the size that `CAST` gives it."""
 
-_HEADROOM = 0.08
-"""The share of the frame above a figure in a close shot."""
+_HEADROOM = 0.12
+"""The share of the frame above a figure in a close shot; a zoom takes most of it."""
+_BEYOND = 0.1
+"""Units that a figure is drawn beyond the canvas: more than it ever bobs."""
+_MOST_PIXELS = 48_000_000
+"""Of one drawing of a figure before it is made smaller: 200 MB, and less than Pillow's limit."""
 
 Painted = Element | Sequence[Element]
 Build = Callable[..., Painted]
@@ -42,8 +46,7 @@ class Slot:
     """The height of the ground (or the water, or mid-air) at each x."""
     shade: float = 1.0
     """Sizes are multiplied by it: below 1 for a wide view."""
-    afloat: bool = False
-    """There is water in front of it."""
+    behind_water: bool = False
 
 
 @dataclass
@@ -90,10 +93,10 @@ class Setting:
         depth: float,
         foot: Callable[[float], float],
         shade: float = 1.0,
-        afloat: bool = False,
+        behind_water: bool = False,
     ) -> None:
         """Figures of `realm` stand here, in front of all that was added so far."""
-        self.slots[realm] = Slot(len(self.parts), depth, foot, shade, afloat or realm is Realm.WATER)
+        self.slots[realm] = Slot(len(self.parts), depth, foot, shade, behind_water or realm is Realm.WATER)
 
     def slot_for(self, realm: Realm) -> Slot:
         """Where a figure of a realm goes; where the place has no such realm, on the ground or in the air."""
@@ -161,14 +164,16 @@ def _figures(
         and slot.index != setting.slots.get(Realm.GROUND, slot).index
     )
     largest = actor.size * slot.shade * min(1.0, 0.55 + 0.45 * stage.wide) * STANDARD_DEPTH / slot.depth
-    rise, headroom = _rise(setting, actor), _HEADROOM * stage.tall
+    near, rise = 1.0, 0.0
+    headroom = _HEADROOM * stage.tall
     share, most = setting.script.framing.value
-    near = min(most, share / actor.size)
-    if slot.afloat:  # it cannot come lower, for waves would hide it
-        near = min(near, (slot.foot(middle * stage.wide) - headroom) / (rise * largest))
-    near = 1.0 if subject.aside else max(1.0, near)
-    largest *= near
-    if near > 1.0:
+    if share and not subject.aside:
+        rise, height, width = _extent(setting, actor)
+        near = share / (largest * max(height / stage.tall, width / stage.wide))
+        if slot.behind_water:  # it cannot come lower, for waves would hide it
+            near = min(near, (slot.foot(middle * stage.wide) - headroom) / (rise * largest))
+        near = min(most, max(1.0, near))
+        largest *= near
         front = facing * actor.box[2] * largest / stage.wide
         middle = min(max(middle, 0.05 - front), 0.95 - front)
     for number in range(subject.count):
@@ -177,6 +182,8 @@ def _figures(
         x = middle * stage.wide + aside * spread * float(rng.uniform(0.75, 1.15))
         back = 1.0 + (0.0 if number == 0 else float(rng.uniform(0.06, 0.3)))
         size = largest / back
+        if number and not -size * actor.box[2] < x < stage.wide + size * actor.box[2]:
+            continue  # of a group that is seen from near, some stand beyond the frame
         lift = float(rng.uniform(-0.09, 0.09)) if high and number else 0.0
         depth = slot.depth * back if high else slot.depth
         foot = slot.foot(x) + lift
@@ -200,15 +207,15 @@ def _figures(
     return figures
 
 
-def _rise(setting: Setting, actor: Actor) -> float:
-    """How far a figure reaches above its foot, in its own units, at any moment."""
+def _extent(setting: Setting, actor: Actor) -> tuple[float, float, float]:
+    """How far a figure rises above its foot, its height and its width, in its own units; of four moments."""
     draw, _ = _pose(actor, setting.script, _moves(setting))
     look = Look(setting.light, STANDARD_DEPTH, setting.light.dark)
     picture = Picture(*actor.box, density=40)
     for quarter in range(4):
         draw(Sketch(picture, (0.0, 0.0), 1.0), look, quarter / 4)
     picture.colours_and_mask()  # cuts it to what is drawn
-    return -picture.top
+    return -picture.top, picture.rows / 40, picture.columns / 40
 
 
 def _figure(
@@ -299,7 +306,7 @@ def _motion(
     bob = {Realm.WATER: 0.012, Realm.AIR: 0.014, Realm.DEEP: 0.016, Realm.SPACE: 0.02}.get(
         actor.realm, 0.0
     ) * (0.4 + energy)
-    rises = actor.draw is CAST["rocket"].draw
+    rises = _rises(actor)
 
     def motion(seconds: float) -> tuple[float, float]:
         # Begin a little before the middle, so that the way leads through it.
@@ -308,6 +315,10 @@ def _motion(
         return (0.0, up - abs(along)) if rises else (along, up)
 
     return motion if speed or bob else None
+
+
+def _rises(actor: Actor) -> bool:
+    return actor.draw is CAST["rocket"].draw
 
 
 def _drawn(
@@ -327,9 +338,11 @@ def _drawn(
     left, top, right, bottom = actor.box
     if facing < 0:
         left, right = -right, -left
-    picture = _picture_at(
-        stage, at[0] + left * size, at[1] + top * size, at[0] + right * size, at[1] + bottom * size
-    )
+    above, below = at[1] + top * size, at[1] + bottom * size
+    if not _rises(actor):  # of a close figure much may lie beyond the canvas
+        above = max(above, stage.top - _BEYOND)
+        below = min(max(below, above + _BEYOND), stage.bottom + _BEYOND)
+    picture = _picture_at(stage, at[0] + left * size, above, at[0] + right * size, below)
     draw(Sketch(picture, at, size, facing=facing), look, phase)
     colours, mask = picture.colours_and_mask()
     colours = rim_lit(colours, mask, light, strength=0.55, reach=max(1, round(0.003 * stage.density)))
@@ -343,13 +356,14 @@ def _picture_at(stage: Stage, left: float, top: float, right: float, bottom: flo
         math.floor((left - stage.left) * stage.density),
         math.floor((top - stage.top) * stage.density),
     )
+    pixels = (right - left) * (bottom - top) * stage.density**2
     return Picture(
         stage.left + west / stage.density,
         stage.top + north / stage.density,
         right,
         bottom,
         density=stage.density,
-        sharpness=4 if stage.density < 400 else 3,
+        sharpness=min(4 if stage.density < 400 else 3, max(1, int((_MOST_PIXELS / pixels) ** 0.5))),
     )
 
 

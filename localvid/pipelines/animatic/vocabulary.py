@@ -30,17 +30,11 @@ WEAK_PLACES = _set(
 )
 """Words for a place that yield to any other: "a road through the desert", "snow on the mountains"."""
 
-PLACING = _set(
-    "in on at by near over under above below across along through between inside behind beside among around "
-    "a an the im am auf bei dans sur au en nel sul"
+LOOSE_WORDS = _set(
+    "bright golden dark darkness moon stars starry day haze hazy mist misty wind windy breeze clear cloudy "
+    "clouds"
 )
-"""Words that a place follows."""
-
-MEDIA = _set(
-    "style print engraving woodcut painting painted photo photograph photography drawing drawn illustration "
-    "film movie poster art animation cartoon render"
-)
-"""Words of a style, beside which a place is none: "in the style of a wood engraving"."""
+"""Words for an hour or a weather that also tell of a thing: "golden hair", "a dark edge"."""
 
 
 PLACES = _table(

@@ -59,7 +59,7 @@ def paint_open_sea(setting: Setting) -> None:
         if number == 5:
             setting.slot(Realm.WATER, depth=2.35, foot=lambda _x: row)
             if any(subject.name == "lighthouse" for subject in setting.script.subjects):
-                setting.slot(Realm.GROUND, depth=2.6, foot=lambda _x: row - 0.02, afloat=True)
+                setting.slot(Realm.GROUND, depth=2.6, foot=lambda _x: row - 0.02, behind_water=True)
         setting.later(water.paint_wave, band=band, horizon=horizon, swell=swell, pace=pace_of(setting))
         if light.weather is Weather.FOG and number in (1, 3):
             add_mist(setting, y=horizon + 0.02 * number, thick=0.12, depth=9.0 / number, strength=0.55)
@@ -147,7 +147,7 @@ def paint_lake(setting: Setting) -> None:
     setting.add(mirror)
     if hazy(setting):
         add_mist(setting, y=horizon + 0.01, thick=0.045, depth=7.0, strength=0.5)
-    if light.weather not in (Weather.STORM, Weather.RAIN):
+    if light.weather not in (Weather.STORM, Weather.RAIN, Weather.FOG):
         setting.later(water.sparkle, waterline=horizon, height=stage.tall - horizon, pace=pace_of(setting))
     span = stage.tall - horizon
     setting.slot(Realm.WATER, depth=2.6, foot=lambda _x: horizon + span * 0.42)

@@ -1,4 +1,4 @@
-"""What falls, flashes and glows: rain, snow, lightning, fireflies, aurora, cloud banks, waterfalls."""
+"""What falls, flashes and veils: rain, snow, lightning, fog."""
 
 from __future__ import annotations
 
