@@ -341,7 +341,7 @@ def _drawn(
     above, below = at[1] + top * size, at[1] + bottom * size
     if not _rises(actor):  # of a close figure much may lie beyond the canvas
         above = max(above, stage.top - _BEYOND)
-        below = min(max(below, above + _BEYOND), stage.bottom + _BEYOND)
+        below = max(above + _BEYOND, min(below, stage.bottom + _BEYOND))
     picture = _picture_at(stage, at[0] + left * size, above, at[0] + right * size, below)
     draw(Sketch(picture, at, size, facing=facing), look, phase)
     colours, mask = picture.colours_and_mask()
