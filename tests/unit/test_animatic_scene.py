@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from localvid.pipelines.animatic.direct import NEAREST, Shoot, _light, direct
+from localvid.pipelines.animatic.direct import NEAREST, Shoot, _light, direct, without_caption
 from localvid.pipelines.animatic.figures.cast import CAST
 from localvid.pipelines.animatic.plate import NEVER, Flipbook, Plate
 from localvid.pipelines.animatic.scene import Scene
@@ -18,7 +19,7 @@ from localvid.pipelines.animatic.scenery.light import Hour, Weather, light_of
 from localvid.pipelines.animatic.script import _EXTRAS, Framing, Place, Subject, read_script
 from localvid.pipelines.animatic.stage import Stage, View
 from localvid.pipelines.animatic.staging import _MOST_PIXELS, STANDARD_DEPTH, Setting, _figures, _picture_at
-from localvid.schemas import Camera
+from localvid.schemas import Camera, Caption
 
 BASE = Shoot(
     description="a forest",
@@ -142,15 +143,18 @@ def test_fog_hides_what_is_far(place: str) -> None:
     assert foggy[far].std(axis=(0, 1)).mean() < 0.75 * clear[far].std(axis=(0, 1)).mean()
 
 
-def seen_of(name: str, framing: Framing) -> tuple[float, float, float, float]:
+SHAPES = [(160, 90), (90, 160), (96, 96)]
+
+
+def seen_of(name: str, framing: Framing, size: tuple[int, int]) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of the first of these figures, as shares of the frame."""
-    stage, rng = Stage(160, 90), np.random.default_rng(5)
+    stage, rng = Stage(*size), np.random.default_rng(5)
     script = replace(read_script(""), framing=framing)
     with ThreadPoolExecutor(1) as pool:
         light = light_of(Hour.DAY, Weather.CLEAR, rng)
-        setting = Setting(stage, light, script, 0.5, rng, 0.5, pool)
+        setting = Setting(stage, light, script, 0.5, rng, 0.5 * stage.tall, pool)
         actor = CAST[name]
-        setting.slot(actor.realm, depth=STANDARD_DEPTH, foot=lambda _x: 0.6)
+        setting.slot(actor.realm, depth=STANDARD_DEPTH, foot=lambda _x: 0.6 * stage.tall)
         slot = setting.slots[actor.realm]
         (_, elements), *_ = _figures(setting, Subject(name), actor, slot, middle=0.9, dye=None)
     plates = [plate for book in elements if isinstance(book, Flipbook) for plate in book.plates] or [
@@ -160,18 +164,34 @@ def seen_of(name: str, framing: Framing) -> tuple[float, float, float, float]:
     left, top = min(plate.left for plate in plates), min(plate.top for plate in plates)
     right = max(plate.left + plate.width for plate in plates)
     bottom = max(plate.top + plate.height for plate in plates)
-    return (left / 160, top / 90, right / 160, bottom / 90)
+    return (left / size[0], top / size[1], right / size[0], bottom / size[1])
 
 
+@pytest.mark.parametrize("size", SHAPES)
 @pytest.mark.parametrize("name", sorted(CAST))
-def test_a_close_shot_shows_its_subject_large_and_its_head(name: str) -> None:
-    boxes = {framing: seen_of(name, framing) for framing in Framing}
-    sizes = [round(max(right - left, bottom - top), 6) for left, top, right, bottom in boxes.values()]
-    assert sizes == sorted(sizes), "nearer is larger"
+def test_a_close_shot_shows_its_subject_large_and_whole(name: str, size: tuple[int, int]) -> None:
+    wide, *near = (seen_of(name, framing, size) for framing in Framing)
+    sizes = [max(right - left, bottom - top) for left, top, right, bottom in (wide, *near)]
+    assert all(larger > smaller - 0.02 for smaller, larger in pairwise(sizes))  # by a pixel
     assert sizes[2] > 0.3
-    for framing, (_, top, _, _) in boxes.items():
-        if framing is not Framing.WIDE and boxes[framing] != boxes[Framing.WIDE]:
-            assert top > -0.02
+    for left, top, right, _ in near:
+        assert top > -0.02 or top >= wide[1]
+        assert right - left > 0.9 or (left > -0.05 and right < 1.05)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_bank_of_clouds_is_looked_for_below_the_canvas(seed: int) -> None:
+    words = "A plane in the sky above clouds."
+    assert frame_of(replace(BASE, description=words, width=96, height=96, seed=seed)).std() > 5
+
+
+def test_a_frame_without_its_caption_is_as_if_none_had_been_asked_for() -> None:
+    words, setting = "Wide shot: A girl waits. Behind her, a cyberpunk noir city", "a cyberpunk noir city"
+    plain = replace(BASE, description=words, setting=setting)
+    told = replace(plain, caption=Caption(shot_number=1, num_shots=2))
+    scene, path = direct(told)
+    bare = without_caption(scene, told, painted=True)
+    np.testing.assert_array_equal(bare.frame(path.pose(0.5), 1.0), frame_of(plain))
 
 
 def test_no_drawing_of_a_figure_is_larger_than_memory_has_room_for() -> None:

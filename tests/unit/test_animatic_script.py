@@ -87,6 +87,24 @@ def test_hour_weather_and_season(
         # What the shot is about holds, but for words that yield to any other.
         ("A beach at noon", "in a forest at night", Place.BEACH, Hour.DAY, None),
         ("Behind it, a long hall", "on a mountain", Place.MOUNTAINS, None, None),
+        ("A golden retriever by the sea", "a village at noon", Place.SEA, Hour.DAY, None),
+        ("A woman with clear eyes", "a forest in heavy fog", Place.FOREST, None, Weather.FOG),
+        (
+            "The lantern glows",
+            "a lighthouse on a cliff, storm at night",
+            Place.SEA,
+            Hour.NIGHT,
+            Weather.STORM,
+        ),
+        ("A dog rests", "a camel caravan at noon", Place.DESERT, Hour.DAY, None),
+        ("The camera flies over a city after dark", "", Place.CITY, Hour.NIGHT, None),
+        (
+            "A hiker on Mt. Fuji at sunrise in the snow",
+            "a city at night",
+            Place.CITY,
+            Hour.DAWN,
+            Weather.SNOW,
+        ),
         # So does the setting beside what else is told.
         ("An astronaut walks. Behind it all, an alien world at noon", "on Mars", Place.MARS, Hour.DAY, None),
         ("The dog. It snows at dusk", "a beach at noon, in rain", Place.BEACH, Hour.DAY, Weather.RAIN),
@@ -96,6 +114,7 @@ def test_hour_weather_and_season(
         # Which is read where nothing else is said.
         ("The sea lies still. Rain falls on a ship at night", "", Place.SEA, Hour.NIGHT, Weather.RAIN),
         ("A thing. Waves roll over the ocean", "", Place.SEA, None, None),
+        ("A fox runs. It is golden hour. A road winds along", "", Place.FOREST, Hour.SUNSET, None),
     ],
 )
 def test_what_a_shot_leaves_open_is_taken_from_the_film(
@@ -127,6 +146,12 @@ def test_the_setting_changes_a_place_and_not_how_much_of_it_is_seen() -> None:
     assert "wide" in read_script("a wide valley").extras
 
 
+def test_details_turn_no_forest_into_a_road_and_no_day_into_a_night() -> None:
+    script = read_script("The deer stands. Far away a road, enchanted lamps", setting="a forest at dawn")
+    assert script.extras == frozenset()
+    assert read_script("A meadow at night. Fireflies rise").extras == {"fireflies"}
+
+
 @pytest.mark.parametrize(
     ("words", "framing"),
     [
@@ -136,6 +161,7 @@ def test_the_setting_changes_a_place_and_not_how_much_of_it_is_seen() -> None:
         ("Close-up: A dog", Framing.CLOSE),
         ("Extreme close-up: A dog", Framing.DETAIL),
         ("Close-up. A dog", Framing.CLOSE),
+        ("Closeup of a dog", Framing.CLOSE),
         ("The shop closes up early", Framing.WIDE),
     ],
 )

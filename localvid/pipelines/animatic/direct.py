@@ -66,8 +66,8 @@ class Shoot:
 def direct(shoot: Shoot) -> tuple[Scene, CameraPath]:
     """Paint the scene that the words tell and lay the camera's path through it.
 
-    Place, hour and weather that the words leave open, and the palette of an hour, are the same for every shot
-    of a setting: a film must not leap from a forest at noon to a village at night.
+    Hour and weather that the words leave open, and the palette of an hour, are the same for every shot of a
+    setting, and so is the place where it and the subjects tell none: a film must not leap.
     """
     script = read_script(shoot.description, shoot.style, shoot.setting)
     rng = np.random.default_rng([shoot.seed, zlib.crc32(f"{shoot.description}\n{shoot.style}".encode())])
@@ -130,7 +130,7 @@ def without_caption(scene: Scene, shoot: Shoot, *, painted: bool) -> Scene:
     """The scene as its camera sees it; `painted` if it was painted from the words and not from an image."""
     if shoot.caption is None:
         return scene
-    styles = read_script(shoot.description, shoot.style).styles if painted else None
+    styles = read_script(shoot.description, shoot.style, shoot.setting).styles if painted else None
     return replace(scene, overlay=_overlay(replace(shoot, caption=None), styles))
 
 

@@ -104,10 +104,16 @@ _ON_THE_MOON = re.compile(
     r"\bon the moon\b|\bmoon (surface|base|landing|walk)\b|\bauf dem mond\b|\bsur la lune\b|\ben la luna\b"
 )
 _SENTENCE_END = re.compile(
-    r"(?<!\bmr\.)(?<!\bmrs\.)(?<!\bdr\.)(?<!\bst\.)(?<!-up\.)(?<!shot\.)(?<=\w[.!?])\s+|(?<=[。！？])",
+    r"(?<!\bmr\.)(?<!\bmrs\.)(?<!\bdr\.)(?<!\bst\.)(?<!\bmt\.)(?<!\bext\.)(?<!\bint\.)(?<!\bprof\.)"
+    r"(?<!\b[ap]\.m\.)(?<!close up\.)(?<!shot\.)(?<=\w[.!?])\s+|(?<=[。！？])",
     re.IGNORECASE,
 )
-_SNOW_COVERED = re.compile(r"\bsnow[- ](?:covered|capped|topped|clad)\b", re.IGNORECASE)
+_IN_A_WORD = (
+    (re.compile(r"\bsnow[- ](?:covered|capped|topped|clad)\b", re.IGNORECASE), "snowy"),
+    (re.compile(r"\b(?:northern|southern) lights\b", re.IGNORECASE), "aurora"),
+    (re.compile(r"\bclose-?up\b", re.IGNORECASE), "close up"),
+)
+"""Phrases whose words mean something else alone."""
 _TWO_TONES = re.compile(r"black\W+(and|&|n)?\W*white", re.IGNORECASE)
 _NEGATIONS = frozenset(
     {"after", "before", "no", "without", "not", "ohne", "kein", "keine", "sans", "sin", "senza", "sem"}
@@ -141,27 +147,32 @@ def read_script(description: str, style: str = "", setting: str = "") -> Script:
     """Find what is known in a shot's words; the first mention of a place, an hour or a weather holds.
 
     A shot's first sentence says what it is about. What that leaves open is looked for in the film's setting,
-    then in plain words of its style and of the other sentences: these may be details that change nothing
-    ("a dark edge", "a bright hall behind it"). Unknown words are passed over: any text gives a script.
+    then in plain words of its style (an hour) and of the other sentences, which may be details that change
+    nothing ("a dark edge", "a bright hall"). Unknown words are passed over: any text gives a script.
     """
-    begin, rest = (_words(part) for part in _first_sentence(_SNOW_COVERED.sub("snowy", description)))
-    shared = _words(_SNOW_COVERED.sub("snowy", setting))
+    begin, rest = (_words(part) for part in _first_sentence(_in_a_word(description)))
+    shared = _words(_in_a_word(setting))
     look = _words(_TWO_TONES.sub("monochrome", style))
     words = begin + rest
     about = {subject.name for subject in _subjects(begin)}
     subjects = tuple(replace(subject, aside=subject.name not in about) for subject in _subjects(words))
-    place = _strong_place(begin) or _place(shared) or _place(begin)
+    inhabitants = _subjects(shared)
+    place = _strong_place(begin) or _place(shared) or _home_of(inhabitants) or _place(begin)
     place = place or _home_of(subjects) or _strong_place(rest)
-    weather_name = _first(begin, WEATHERS) or _first(shared, WEATHERS) or _first(_plain(rest), WEATHERS)
-    season_name = _first(begin, SEASONS) or _first(shared, SEASONS) or _first(rest, SEASONS)
+    weather_name = _told(WEATHERS, begin, shared, rest)
+    season_name = _told(SEASONS, begin, shared, rest)
     styles = frozenset(found for word in begin + shared + look if (found := meaning(word, STYLES)))
     extras = _extras(begin) | (_extras(shared) - _OF_A_SHOT)
-    hour_name = _first(begin, HOURS) or _first(shared, HOURS) or _first(_plain(look + rest), HOURS)
+    hour_name = _told(HOURS, begin, shared, look, rest)
     if hour_name is None and (extras & _SEEN_AT_NIGHT or "neon" in styles):
         hour_name = Hour.NIGHT
-    pairs = [f"{first} {second}" for first, second in pairwise(begin)]
+    details = _extras(rest) - _OF_A_SHOT
+    if hour_name != Hour.NIGHT:
+        details -= _SEEN_AT_NIGHT
+    pairs = [f"{first} {second}" for first, second in pairwise(words)]
+    by_the_sea = place is Place.MOUNTAINS and _has((*subjects, *inhabitants), "lighthouse")
     return Script(
-        place=Place.SEA if place is Place.MOUNTAINS and _has(subjects, "lighthouse") else place,
+        place=Place.SEA if by_the_sea else place,
         hour=Hour(hour_name) if hour_name else None,
         weather=Weather(weather_name) if weather_name else None,
         season=Season(season_name)
@@ -174,7 +185,7 @@ def read_script(description: str, style: str = "", setting: str = "") -> Script:
         still=any(meaning(word, ACTIONS) in ("still", "sit") for word in words),
         sitting=any(meaning(word, ACTIONS) == "sit" for word in words),
         houses=min(6, sum(2 if word in PLURALS else 1 for word in words if meaning(word, HOUSES))),
-        extras=extras | _extras(rest),
+        extras=extras | details,
         framing=next((_SIZES[pair] for pair in pairs if pair in _SIZES), Framing.WIDE),
     )
 
@@ -206,7 +217,6 @@ _EXTRAS = {
     "fiori": "flowers",
     "firefly": "fireflies",
     "fireflies": "fireflies",
-    "glowing": "fireflies",
     "magic": "fireflies",
     "magical": "fireflies",
     "enchanted": "fireflies",
@@ -214,7 +224,6 @@ _EXTRAS = {
     "rainbow": "rainbow",
     "regenbogen": "rainbow",
     "aurora": "aurora",
-    "northern": "aurora",
     "crystal": "crystals",
     "crystals": "crystals",
     "reflection": "water",
@@ -290,12 +299,28 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", plain)
 
 
-def _first(words: list[str], table: dict[str, str]) -> str | None:
+def _told(table: dict[str, str], begin: list[str], shared: list[str], *others: list[str]) -> str | None:
+    """What is told by a plain word of the beginning, else by the setting, else by any word of the beginning,
+    else by a plain word of the others."""
+    return (
+        _first(begin, table, plain=True)
+        or _first(shared, table)
+        or next(filter(None, (_first(words, table, plain=True) for words in others[:-1])), None)
+        or _first(begin, table)
+        or _first(others[-1], table, plain=True)
+    )
+
+
+def _first(words: list[str], table: dict[str, str], *, plain: bool = False) -> str | None:
+    """What the first word or phrase means that is in the table; `plain`: without LOOSE_WORDS."""
+    negations = _NEGATIONS - {"after", "before"} if table is HOURS else _NEGATIONS
     pairs = (f"{first} {second}" for first, second in pairwise(words))
     if phrase := next((table[pair] for pair in pairs if pair in table), None):
         return phrase
     for index, word in enumerate(words):
-        if not _NEGATIONS.intersection(words[max(0, index - 2) : index]) and (found := meaning(word, table)):
+        if plain and not LOOSE_WORDS.isdisjoint((word, word.removesuffix("s"))):
+            continue
+        if not negations.intersection(words[max(0, index - 2) : index]) and (found := meaning(word, table)):
             return found
     return None
 
@@ -312,9 +337,10 @@ def _strong_place(words: list[str]) -> Place | None:
     return Place(name) if name else None
 
 
-def _plain(words: list[str]) -> list[str]:
-    """Without those that also tell of a thing's look, or of more than the sky."""
-    return [word for word in words if word not in LOOSE_WORDS]
+def _in_a_word(text: str) -> str:
+    for phrase, word in _IN_A_WORD:
+        text = phrase.sub(word, text)
+    return text
 
 
 def _subjects(words: list[str]) -> tuple[Subject, ...]:

@@ -168,14 +168,19 @@ def _figures(
     headroom = _HEADROOM * stage.tall
     share, most = setting.script.framing.value
     if share and not subject.aside:
-        rise, height, width = _extent(setting, actor)
-        near = share / (largest * max(height / stage.tall, width / stage.wide))
+        left, top, right, bottom = _extent(setting, actor)
+        rise = -top
+        near = share / (largest * max((bottom - top) / stage.tall, (right - left) / stage.wide))
         if slot.behind_water:  # it cannot come lower, for waves would hide it
             near = min(near, (slot.foot(middle * stage.wide) - headroom) / (rise * largest))
         near = min(most, max(1.0, near))
         largest *= near
-        front = facing * actor.box[2] * largest / stage.wide
-        middle = min(max(middle, 0.05 - front), 0.95 - front)
+        west, east = (-right, -left) if facing < 0 else (left, right)
+        leftmost, rightmost = 0.03 - west * largest / stage.wide, 0.97 - east * largest / stage.wide
+        if leftmost <= rightmost:
+            middle = min(max(middle, leftmost), rightmost)
+        else:  # wider than the frame: its front is seen
+            middle = rightmost if facing > 0 else leftmost
     for number in range(subject.count):
         aside = 0.0 if number == 0 else ((number + 1) // 2) * (1 if number % 2 else -1)
         spread = max(0.11, actor.size * (actor.box[2] - actor.box[0]) * 0.42) * near
@@ -207,15 +212,16 @@ def _figures(
     return figures
 
 
-def _extent(setting: Setting, actor: Actor) -> tuple[float, float, float]:
-    """How far a figure rises above its foot, its height and its width, in its own units; of four moments."""
+def _extent(setting: Setting, actor: Actor) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of what is drawn of a figure, in its own units; of four moments."""
     draw, _ = _pose(actor, setting.script, _moves(setting))
     look = Look(setting.light, STANDARD_DEPTH, setting.light.dark)
     picture = Picture(*actor.box, density=40)
     for quarter in range(4):
         draw(Sketch(picture, (0.0, 0.0), 1.0), look, quarter / 4)
     picture.colours_and_mask()  # cuts it to what is drawn
-    return -picture.top, picture.rows / 40, picture.columns / 40
+    right, bottom = picture.left + picture.columns / 40, picture.top + picture.rows / 40
+    return picture.left, picture.top, right, bottom
 
 
 def _figure(

@@ -26,7 +26,7 @@ def meaning(word: str, table: dict[str, str]) -> str | None:
 WEAK_PLACES = _set(
     "cliff cliffs branches path trail lane road window hill hills trees clouds sky street streets "
     "building buildings garden shore sand bed sofa desk books wave waves valley stream ice snow snowy "
-    "flying airborne weg himmel ciel cielo wolken coast hall island"
+    "flying airborne weg himmel ciel cielo wolken coast hall island hotel cafe restaurant"
 )
 """Words for a place that yield to any other: "a road through the desert", "snow on the mountains"."""
 
@@ -101,7 +101,7 @@ PLACES = _table(
     room=(
         "room living_room interior indoors house_interior parlour parlor lounge hall cafe restaurant "
         "classroom salon hotel apartment fireplace sofa couch armchair zimmer wohnzimmer chambre "
-        "habitacion stanza camera quarto kamer pokoj sala salotto window"
+        "habitacion stanza quarto kamer pokoj sala salotto window"
     ),
     bedroom="bedroom bed bedside schlafzimmer dormitorio",
     kitchen="kitchen cooking stove kuche cuisine cocina cucina cozinha keuken kuchnia kuchyne",
@@ -160,10 +160,7 @@ SEASONS = _table(
 )
 
 STYLES = _table(
-    noir=(
-        "noir monochrome greyscale grayscale black_and_white bw blackandwhite schwarzweiss expressionist "
-        "silent"
-    ),
+    noir=("noir monochrome greyscale grayscale black_and_white bw blackandwhite schwarzweiss expressionist"),
     sepia=(
         "sepia vintage retro antique nostalgic 1920s 1930s 1950s 1960s 1970s super8 kodachrome western aged"
     ),
@@ -172,7 +169,7 @@ STYLES = _table(
         "watercolour watercolor aquarell aquarelle acquerello acuarela painterly painting gouache "
         "impressionist"
     ),
-    neon="neon cyberpunk synthwave vaporwave retrowave futuristic blade tron",
+    neon="neon cyberpunk synthwave vaporwave retrowave futuristic tron",
     sketch="sketch pencil drawing drawn charcoal ink lineart croquis skizze",
     vivid="vivid vibrant saturated colorful colourful pop technicolor cartoon anime",
     muted="muted desaturated bleak documentary gritty realistic moody dystopian",
@@ -204,7 +201,7 @@ SUBJECTS = _table(
     ),
     man="man men guy gentleman father husband soldier captain mann homme hombre uomo homem",
     woman="woman women lady mother wife queen princess dancer she heroine frau femme mujer donna mulher",
-    child="child children boy kid kids son toddler kind kinder enfant nino bambino crianca junge",
+    child="child children boy kid kids son toddler kinder enfant nino bambino crianca junge",
     girl="girl girls daughter madchen fille nina bambina menina",
     old="grandfather grandmother elder monk shepherd pilgrim",
     hiker="hiker hikers climber explorer adventurer backpacker mountaineer wanderin",
@@ -214,10 +211,10 @@ SUBJECTS = _table(
     detective="detective agent inspector",
     astronaut="astronaut astronauts cosmonaut spaceman astronauta",
     robot="robot robots android cyborg droid",
-    dog="dog dogs puppy hound retriever corgi hund chien perro cane cachorro hond",
+    dog="dog dogs puppy hound retriever corgi hund chien perro cachorro hond",
     wolf="wolf wolves coyote loup lobo lupo wilk",
     fox="fox foxes fuchs renard zorro volpe raposa",
-    cat="cat cats kitten katze chat gato gatto kat kocka",
+    cat="cat cats kitten katze gato gatto kat kocka",
     horse="horse horses pony stallion rider cowboy pferd cheval caballo cavallo cavalo paard",
     unicorn="unicorn",
     deer="deer stag doe fawn elk moose reindeer antelope hirsch reh cerf ciervo cervo hert jelen",
@@ -281,7 +278,7 @@ SUBJECTS = _table(
     campfire="campfire bonfire fire flames lagerfeuer feu hoguera fuoco fogueira",
     pyramid="pyramid pyramids pyramide piramide",
     temple="temple temples shrine acropolis parthenon tempel templo tempio",
-    bridge="bridge bridges brucke pont puente ponte brug most",
+    bridge="bridge bridges brucke pont puente ponte brug",
     snowman="snowman schneemann",
     mushroom="mushroom mushrooms pilz champignon seta fungo",
 )

@@ -11,6 +11,7 @@ from localvid.pipelines.animatic.scenery.sky import paint_sky
 from localvid.pipelines.animatic.scenery.terrain import (
     WOODS,
 )
+from localvid.pipelines.animatic.script import Framing
 from localvid.pipelines.animatic.staging import Setting
 
 
@@ -85,8 +86,11 @@ def paint_cave_mouth(setting: Setting) -> None:
     crystals = "crystals" in setting.script.extras or rng.random() < 0.4
     centre = (stage.wide * float(rng.uniform(0.42, 0.58)), stage.tall * 0.5)
     rock = mix(rgb("#6b5a52"), rgb("#4f5a68"), float(rng.random()))
-    for ring in deep.RINGS:
-        if ring is deep.RINGS[-1]:
+    # The ring that is nearest frames who stands in the distance, and would hide who is seen from near.
+    behind = deep.RINGS[-1] if setting.script.framing is Framing.WIDE else None
+    for ring in (*deep.RINGS, None):
+        if ring is behind:
             setting.slot(Realm.GROUND, depth=1.9, foot=lambda _x: stage.tall * 0.86, shade=0.9)
             setting.slot(Realm.AIR, depth=2.4, foot=lambda _x: stage.tall * 0.45)
-        setting.later(deep.paint_ring, ring=ring, centre=centre, rock=rock, crystals=crystals)
+        if ring is not None:
+            setting.later(deep.paint_ring, ring=ring, centre=centre, rock=rock, crystals=crystals)

@@ -140,7 +140,7 @@ def cloud_bank(
         better = inside & (height < crest)
         crest[better] = height[better]
         shade[better] = ((xs - x) / radius)[better]
-    first = stage.row(float(crest.min()) - 0.01)
+    first = min(stage.row(float(crest.min()) - 0.01), stage.rows - 2)  # it may lie below the canvas
     ys = stage.ys(first)
     under = ys[:, None] - crest[None, :]
     soft = 0.5 + 2.5 / max(1.0, depth**0.3)
