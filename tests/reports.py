@@ -25,12 +25,9 @@ def reports_of(work: Work) -> list[Progress]:
     return reports
 
 
-def stop_at(number: int) -> OnProgress:
+class StopAt:
     """An `on_progress` that raises at its report `number`, from 0; one that comes again does not count."""
-    return _Stop(number)
 
-
-class _Stop:
     def __init__(self, number: int) -> None:
         self._number = number
         self._heard: list[Progress] = []
@@ -51,7 +48,7 @@ def stop_at_each_report(work: Work, check: Callable[[], None]) -> int:
     Returns how often it was stopped.
     """
     for number in range(1000):
-        stop = _Stop(number)
+        stop = StopAt(number)
         try:
             work(stop)
         except StopError as stopped:

@@ -149,9 +149,10 @@ class VideoModel(_Model, ABC):
     - A request with `hand_over` gives the picture for the next shot too, from frames that were not yet
       encoded; the clip ends with the frame before it, and the PNG is there whenever the clip is.
     - The same request gives the same frames on the same machine, where `takes_seed`.
-    - `on_progress` is called at every step with rising `step`, and may be told the last report again while
-      nothing new comes; whatever it raises stops the work, passes through unchanged, and leaves the model
-      usable. Where a broken process is replaced, the steps begin anew after a `notice` that says so.
+    - `on_progress` is called at every step with rising `step`, and may be told the last step again, and what
+      is being done, while nothing new comes; whatever it raises stops the work, passes through unchanged, and
+      leaves the model usable. Where a broken process is replaced, the steps begin anew after a `notice` that
+      says so.
     """
 
     @property

@@ -13,7 +13,7 @@ from fixtures_tiny import svd_info
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import SecretStr
-from reports import StopError, reports_of, stop_at, stop_at_each_report
+from reports import StopAt, StopError, reports_of, stop_at_each_report
 
 from localvid.config import Settings
 from localvid.errors import CapabilityError, InvalidRequestError
@@ -271,7 +271,9 @@ def test_progress_rises_to_the_end(model: VideoModel, clip_request: VideoRequest
     assert len({report.num_steps for report in reports}) == 1
     steps = [report.step for report in reports if not report.notice]
     assert steps == sorted(steps)
-    assert steps[0] < steps[-1] == reports[-1].num_steps
+    assert steps[-1] == reports[-1].num_steps
+    if not model.info.manifest.is_remote:
+        assert set(steps) >= set(range(1, reports[-1].num_steps + 1)), "a step was not told"
     assert all(report.message for report in reports)
 
 
@@ -298,13 +300,15 @@ def test_stopping_at_any_report_leaves_no_file_and_a_working_model(
     model: VideoModel, clip_request: VideoRequest
 ) -> None:
     whole = clip_request.model_copy(update={"output": clip_request.output.with_name("whole.mp4")})
-    num_steps = len({report.step for report in reports_of(partial(model.generate, whole))})
+    num_steps = reports_of(partial(model.generate, whole))[-1].num_steps
     before = sorted(clip_request.output.parent.iterdir())
 
     def check() -> None:
         assert sorted(clip_request.output.parent.iterdir()) == before
 
-    assert stop_at_each_report(partial(model.generate, clip_request), check) >= num_steps >= 2
+    # What runs on a host is asked now and then, and tells of some steps: the more, the longer it takes.
+    fewest = 2 if model.info.manifest.is_remote else num_steps
+    assert stop_at_each_report(partial(model.generate, clip_request), check) >= fewest >= 2
     assert np.array_equal(frames_of(clip_request.output), frames_of(whole.output))
 
 
@@ -313,7 +317,7 @@ def test_stopping_while_it_loads(
 ) -> None:
     with opener(request) as fresh:
         with pytest.raises(StopError):
-            fresh.generate(clip_request, stop_at(0))
+            fresh.generate(clip_request, StopAt(0))
         assert not clip_request.output.exists()
         fresh.generate(clip_request)
     assert len(frames_of(clip_request.output)) == clip_request.num_frames
@@ -418,5 +422,5 @@ def test_stopping_the_sampling_leaves_no_latents(model: VideoModel, clip_request
     before = sorted(latents.parent.iterdir())
 
     with pytest.raises(StopError if model.capabilities.stores_latents else CapabilityError):
-        model.sample(clip_request, latents, stop_at(0))
+        model.sample(clip_request, latents, StopAt(0))
     assert sorted(latents.parent.iterdir()) == before

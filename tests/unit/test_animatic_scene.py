@@ -78,7 +78,7 @@ def test_every_figure_changes_the_picture_and_stays_in_its_box(name: str) -> Non
     from localvid.pipelines.animatic.figures.sketch import Look, Sketch
 
     actor = CAST[name]
-    look = Look(light_of(Hour.DAY, Weather.CLEAR, np.random.default_rng(1)), 2.2, False)
+    look = Look(light_of(Hour.DAY, Weather.CLEAR, np.random.default_rng(1), palette=0), 2.2, False)
     left, top, right, bottom = actor.box
     for draw in (actor.draw, actor.rest, actor.sit):
         for phase in (0.0, 0.3, 0.6, 0.9) if draw else ():
@@ -151,7 +151,7 @@ def seen_of(name: str, framing: Framing, size: tuple[int, int]) -> tuple[float, 
     stage, rng = Stage(*size), np.random.default_rng(5)
     script = replace(read_script(""), framing=framing)
     with ThreadPoolExecutor(1) as pool:
-        light = light_of(Hour.DAY, Weather.CLEAR, rng)
+        light = light_of(Hour.DAY, Weather.CLEAR, rng, palette=0)
         setting = Setting(stage, light, script, 0.5, rng, 0.5 * stage.tall, pool)
         actor = CAST[name]
         setting.slot(actor.realm, depth=STANDARD_DEPTH, foot=lambda _x: 0.6 * stage.tall)

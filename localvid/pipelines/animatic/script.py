@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from itertools import pairwise
@@ -163,7 +164,7 @@ def read_script(description: str, style: str = "", setting: str = "") -> Script:
     season_name = _told(SEASONS, begin, shared, rest)
     styles = frozenset(found for word in begin + shared + look if (found := meaning(word, STYLES)))
     extras = _extras(begin) | (_extras(shared) - _OF_A_SHOT)
-    hour_name = _told(HOURS, begin, shared, look, rest)
+    hour_name = _told(HOURS, begin, shared, rest, look)
     if hour_name is None and (extras & _SEEN_AT_NIGHT or "neon" in styles):
         hour_name = Hour.NIGHT
     details = _extras(rest) - _OF_A_SHOT
@@ -299,19 +300,21 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", plain)
 
 
-def _told(table: dict[str, str], begin: list[str], shared: list[str], *others: list[str]) -> str | None:
-    """What is told by a plain word of the beginning, else by the setting, else by any word of the beginning,
-    else by a plain word of the others."""
+def _told(
+    table: dict[str, str], begin: list[str], shared: list[str], rest: list[str], look: Sequence[str] = ()
+) -> str | None:
+    """What a shot's first sentence tells in a plain word, else the film's setting, else a plain word of its
+    look, else any word of the sentence, else a plain word of the others."""
     return (
         _first(begin, table, plain=True)
         or _first(shared, table)
-        or next(filter(None, (_first(words, table, plain=True) for words in others[:-1])), None)
+        or _first(look, table, plain=True)
         or _first(begin, table)
-        or _first(others[-1], table, plain=True)
+        or _first(rest, table, plain=True)
     )
 
 
-def _first(words: list[str], table: dict[str, str], *, plain: bool = False) -> str | None:
+def _first(words: Sequence[str], table: dict[str, str], *, plain: bool = False) -> str | None:
     """What the first word or phrase means that is in the table; `plain`: without LOOSE_WORDS."""
     negations = _NEGATIONS - {"after", "before"} if table is HOURS else _NEGATIONS
     pairs = (f"{first} {second}" for first, second in pairwise(words))

@@ -187,7 +187,7 @@ def _figures(
         x = middle * stage.wide + aside * spread * float(rng.uniform(0.75, 1.15))
         back = 1.0 + (0.0 if number == 0 else float(rng.uniform(0.06, 0.3)))
         size = largest / back
-        if number and not -size * actor.box[2] < x < stage.wide + size * actor.box[2]:
+        if near > 1.0 and number and not -size * actor.box[2] < x < stage.wide + size * actor.box[2]:
             continue  # of a group that is seen from near, some stand beyond the frame
         lift = float(rng.uniform(-0.09, 0.09)) if high and number else 0.0
         depth = slot.depth * back if high else slot.depth

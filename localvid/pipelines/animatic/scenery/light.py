@@ -110,7 +110,7 @@ _HOURS: dict[Hour, tuple[tuple[str, ...], ...]] = {
 }
 
 
-def light_of(hour: Hour, weather: Weather, rng: np.random.Generator, *, palette: int = 0) -> Light:
+def light_of(hour: Hour, weather: Weather, rng: np.random.Generator, *, palette: int) -> Light:
     """The light of an hour and a weather: any number chooses a palette, `rng` the sun's place."""
     palettes = _HOURS[hour]
     names = palettes[palette % len(palettes)]
