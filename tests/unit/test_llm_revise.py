@@ -273,6 +273,18 @@ def test_a_hundred_long_shots_fit_any_context() -> None:
         assert sum(len(question.shape.lines) for question in plans) == 100
 
 
+def test_new_shots_that_no_storyboard_holds_are_said() -> None:
+    shots = tuple(Shot(description=f"Wide shot: The fox at tree {number}.") for number in range(99))
+    kept, last = rows(*[KEEP] * 20), rows(*[KEEP] * 18, "keep | new after")
+    chat = ScriptedChat(
+        plan=[rows(*["keep | new after"] * 2, *[KEEP] * 18), kept, kept, kept, last],
+        shot=["A crow looks down from a bare branch at the tracks in the snow of the pine wood."],
+    )
+    revision = revise(chat, BOARD.model_copy(update={"shots": shots}), CHANGE, seed=4)
+    assert len(revision.storyboard.shots) == 100
+    assert any("2 new left out" in note for note in revision.notes), revision.notes
+
+
 def test_the_language_of_the_storyboard_is_kept() -> None:
     german = "Der rote Fuchs steht allein am Bach und blickt auf den leeren Schnee in der Ferne."
     board = Storyboard(

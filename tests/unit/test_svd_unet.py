@@ -6,6 +6,7 @@ import copy
 import itertools
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -243,6 +244,22 @@ def test_compiled_is_the_same_and_compiled_indeed(unet: Any) -> None:
     assert graphs == 4  # a spatial and a temporal block, at two sizes: not once for each of four transformers
     assert not torch._dynamo.utils.counters["graph_break"]
     assert furthest(result, run_stock(unet, inputs)) <= 1e-5
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")  # torch's own import
+@pytest.mark.filterwarnings("ignore:dynamo_pgo force disabled")
+def test_compiling_that_fails_is_refused(unet: Any, tmp_path: Path) -> None:
+    torch._dynamo.reset()
+    compiler = tmp_path / "c++"
+    compiler.write_text("#!/bin/sh\nexit 1\n")
+    compiler.chmod(0o755)
+
+    with (
+        torch._inductor.config.patch({"cpp.cxx": (str(compiler),), "force_disable_caches": True}),
+        pytest.raises(NotAvailableError, match="torch.compile fails here: .*compiler") as raised,
+    ):
+        run_sliced(unet, unet_inputs(), UNetSlices(), compiled=True)
+    assert "unset compile_models" in (raised.value.hint or "")
 
 
 def test_missing_xformers_is_refused(unet: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,6 +143,7 @@ def _with_plan(session: Session, board: EditedBoard, change: str) -> EditedBoard
         return board.with_notes("the model would have dropped every shot; they are all kept")
     shots: list[EditedShot] = []
     room = MAX_STORYBOARD_SHOTS - sum(what != prompts.DROP for what, _ in rows)
+    left_out = sum(added != prompts.NOTHING for _, added in rows) - room
     new = EditedShot(shot=None, origin=None, scene=change)
     for each, (what, added) in zip(board.shots, rows, strict=True):
         is_new = added != prompts.NOTHING and room > 0
@@ -155,6 +156,10 @@ def _with_plan(session: Session, board: EditedBoard, change: str) -> EditedBoard
             shots.append(each)
         if is_new and added == prompts.NEW_AFTER:
             shots.append(new)
+    if left_out > 0:
+        board = board.with_notes(
+            f"the model wanted more shots than a storyboard holds: {left_out} new left out"
+        )
     return board.with_order(shots)
 
 

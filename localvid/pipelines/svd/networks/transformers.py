@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from localvid.errors import NotAvailableError
+from localvid.pipelines.diffusion import first_line
 from localvid.pipelines.svd.networks.feature_map import FeatureMap, NewMap
 from localvid.pipelines.svd.networks.layers import Residency, frame_norm, on_cpu
 from localvid.pipelines.svd.networks.slicing import slices
@@ -219,8 +220,25 @@ class TransformerBlocks:
             # Each size of map and each last, smaller slice is a graph of its own; by default, torch goes on
             # without compiling after the eighth.
             torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _GRAPHS)
-            self.spatial = torch.compile(spatial, dynamic=False)
-            self.temporal = torch.compile(temporal, dynamic=False)
+            self.spatial = _compiled(spatial)
+            self.temporal = _compiled(temporal)
+
+
+def _compiled(block: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The block, compiled when it is first called; NotAvailableError is raised then where that fails."""
+    compiled = torch.compile(block, dynamic=False)
+
+    def run(*operands: Any) -> Tensor:
+        try:
+            return compiled(*operands)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            raise NotAvailableError(
+                f"compile_models is set, and torch.compile fails here: {first_line(error)}",
+                hint="unset compile_models; on a processor it needs a C++ compiler, and torch in a path without "
+                "spaces, on a GPU Triton and a C compiler",
+            ) from error
+
+    return run
 
 
 def spatial_block(block: Any, tokens: Tensor, constant: Tensor, *, attend: Attend) -> Tensor:
