@@ -71,16 +71,18 @@ def edit_storyboard(
     if as_json:
         writes = file is not None and not asks and not is_same(source.storyboard, revision)
         if file is not None and writes:
-            _write(source, revision, file)
+            _write(source, _text(source, revision, file), file)
         _print_document(source, revision, written=file if writes else None)
         return
     if not quiet or asks:
         _show(source, revision, console_on=sys.stderr if file is None else sys.stdout)
     if file is None:
         sys.stdout.write(_text(source, revision, path))
-    elif not is_same(source.storyboard, revision) and (not asks or _agreed(file)):
-        _write(source, revision, file)
-        print(file)
+    elif not is_same(source.storyboard, revision):
+        text = _text(source, revision, file)  # which may be refused, before anybody is asked
+        if not asks or _agreed(file):
+            _write(source, text, file)
+            print(file)
 
 
 def _read(path: Path, target: Path | None) -> _Source:
@@ -123,19 +125,23 @@ def _agreed(file: Path) -> bool:
 # --- writing -----------------------------------------------------------------------------------------
 
 
-def _write(source: _Source, revision: Revision, file: Path) -> None:
-    text = _text(source, revision, file)
+def _write(source: _Source, text: str, file: Path) -> None:
     write_text(text, file, instead_of=source.text if file.resolve() == source.path.resolve() else None)
 
 
 def _text(source: _Source, revision: Revision, file: Path) -> str:
     """What the file will say: the text that was read, changed in place, where the file is of its form."""
-    from localvid.storyboard_file import form_of, parse, schema, updated, written
+    from localvid.storyboard_file import form_of, parse, schema, updated, with_images_as_named, written
 
-    text, before = source.text, source.storyboard
+    text, before, after, origins = source.text, source.storyboard, revision.storyboard, revision.origins
     form = form_of(file.suffix, text)
-    if text is None or form is not form_of(source.path.suffix, text):
-        return written(revision.storyboard, form, name=file.name, schema=schema.reference(file))
+    if text is None:
+        return written(after, form, name=file.name, schema=schema.reference(file))
+    own_form = form_of(source.path.suffix, text)
+    own = parse(text, own_form, name=str(source.path))
     if file.parent.absolute() != source.path.parent.absolute():
-        before = parse(text, form, name=str(source.path))  # so that paths of images are written absolute
-    return updated(text, form, before, revision.storyboard, origins=revision.origins)
+        before = own  # so that paths of images are written absolute
+    if form is own_form:
+        return updated(text, form, before, after, origins=origins)
+    after = with_images_as_named(own, before, after, origins)
+    return written(after, form, name=file.name, schema=schema.reference(file))

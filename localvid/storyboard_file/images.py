@@ -1,7 +1,8 @@
-"""Where the images lie that a storyboard file names: beside the file."""
+"""The images that a storyboard file names: they lie beside the file."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from localvid.files import expanded
@@ -17,3 +18,20 @@ def with_images_beside(storyboard: Storyboard, folder: Path) -> Storyboard:
         for shot in storyboard.shots
     )
     return storyboard.model_copy(update={"shots": shots})
+
+
+def with_images_as_named(
+    own: Storyboard, before: Storyboard, after: Storyboard, origins: Sequence[int | None]
+) -> Storyboard:
+    """`after`, with each image that a shot keeps named as `own` names it.
+
+    `own` is what the text of `before` says, shot by shot; `origins` says for each shot of `after` which of
+    `before` it is, None for a new one.
+    """
+    shots = [
+        shot.model_copy(update={"reference_image": own.shots[origin].reference_image})
+        if origin is not None and shot.reference_image == before.shots[origin].reference_image
+        else shot
+        for shot, origin in zip(after.shots, origins, strict=True)
+    ]
+    return after.model_copy(update={"shots": tuple(shots)})

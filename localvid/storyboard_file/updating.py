@@ -16,6 +16,7 @@ from localvid.errors import InvalidStoryboardError
 from localvid.schemas import Shot, Storyboard, Transition
 from localvid.storyboard_file.blocks import arrange_blocks, arrange_flow
 from localvid.storyboard_file.edits import Edits, set_values, unkept_layout
+from localvid.storyboard_file.images import with_images_as_named
 from localvid.storyboard_file.nodes import Mapping as MappingNode
 from localvid.storyboard_file.nodes import Sequence as SequenceNode
 from localvid.storyboard_file.reading import Form, json_data, parse, yaml_data
@@ -48,7 +49,7 @@ def updated(
         raise InvalidStoryboardError(
             "the file has changed since it was read", hint="start again from what it says now"
         )
-    after = _with_own_images(own, before, after, origins)
+    after = with_images_as_named(own, before, after, origins)
     changed = (_json if form is Form.JSON else _yaml)(body, own, after, origins)
     if not _says(changed, form, after):
         raise unkept_layout()
@@ -61,19 +62,6 @@ def _says(text: str, form: Form, storyboard: Storyboard) -> bool:
         return parse(text, form, name=_NAME) == storyboard
     except InvalidStoryboardError:
         return False
-
-
-def _with_own_images(
-    own: Storyboard, before: Storyboard, after: Storyboard, origins: Sequence[int | None]
-) -> Storyboard:
-    """`after`, with each image that a shot keeps named as the text names it."""
-    shots = [
-        shot.model_copy(update={"reference_image": own.shots[origin].reference_image})
-        if origin is not None and shot.reference_image == before.shots[origin].reference_image
-        else shot
-        for shot, origin in zip(after.shots, origins, strict=True)
-    ]
-    return after.model_copy(update={"shots": tuple(shots)})
 
 
 def _changes(own: Storyboard | Shot, after: Storyboard | Shot, keys: Sequence[str]) -> dict[str, Any]:

@@ -152,6 +152,9 @@ def test_images_are_found_from_wherever_the_file_is_written(board: Path, tmp_pat
     board.write_text(json.dumps({"shots": shots}))
     edit(board, "make it night", "-o", str(tmp_path / "other" / "board.json"))
     assert read(tmp_path / "other" / "board.json").shots[1].reference_image == tmp_path / "den.png"
+    for name, found in (("other/board.yaml", tmp_path / "den.png"), ("night.yaml", Path("den.png"))):
+        edit(board, "make it night", "-o", str(tmp_path / name))
+        assert read(tmp_path / name).shots[1].reference_image == found
     edit(board, "make it night", "--yes")
     assert read(board).shots[1].reference_image == Path("den.png")
 
@@ -330,8 +333,9 @@ def test_a_layout_that_cannot_be_kept_is_written_as_its_hint_says(
 ) -> None:
     path = board.with_suffix(".yaml")
     path.write_bytes(b"shots:\r- description: a fox\r- description: an owl\r")
-    edit(path, "drop shot 1", "--yes", code=2)
-    assert "--output NAME.json" in capsys.readouterr().err
+    for options in (["--yes"], []):  # it is refused before anybody is asked
+        edit(path, "drop shot 1", *options, code=2)
+        assert "--output NAME.json" in capsys.readouterr().err
     edit(path, "drop shot 1", "--output", str(board))
     assert [shot.description for shot in read(board).shots] == ["an owl"]
 

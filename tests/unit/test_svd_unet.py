@@ -256,7 +256,7 @@ def test_compiling_that_fails_is_refused(unet: Any, tmp_path: Path) -> None:
 
     with (
         torch._inductor.config.patch({"cpp.cxx": (str(compiler),), "force_disable_caches": True}),
-        pytest.raises(NotAvailableError, match="torch.compile fails here: .*compiler") as raised,
+        pytest.raises(NotAvailableError, match=r"torch\.compile fails here: .*compiler") as raised,
     ):
         run_sliced(unet, unet_inputs(), UNetSlices(), compiled=True)
     assert "unset compile_models" in (raised.value.hint or "")

@@ -234,8 +234,8 @@ def _compiled(block: Callable[..., Tensor]) -> Callable[..., Tensor]:
         except torch._dynamo.exc.TorchDynamoException as error:
             raise NotAvailableError(
                 f"compile_models is set, and torch.compile fails here: {first_line(error)}",
-                hint="unset compile_models; on a processor it needs a C++ compiler, and torch in a path without "
-                "spaces, on a GPU Triton and a C compiler",
+                hint="unset compile_models; it needs a C++ compiler and torch in a path without spaces on a "
+                "processor, Triton and a C compiler on a GPU",
             ) from error
 
     return run
