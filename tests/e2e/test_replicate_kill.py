@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from PIL import Image
@@ -27,7 +24,8 @@ from localvid.errors import HostFailedError
 from localvid.schemas import CallState, JobStatus, OnProgress, Progress, Stage
 
 SHOTS_A_JOB = 6
-SENDING = "sending\n"
+SENDING = "sending"
+FINISH = "finish"
 TOKEN = "r8_token-of-the-tests"
 LONGEST_SECONDS = 0.8
 GRACE_SECONDS = 1.5
@@ -45,6 +43,7 @@ def test_nothing_is_paid_for_twice_or_lost_by_kill_9(tmp_path: Path) -> None:
 
 def kill_often(folder: Path, *, kills: int, seed: int) -> dict[str, int]:
     """Kill the worker `kills` times, let it finish its films, and count what is wrong."""
+    from processes import Zygote
     from replicate_server import ReplicateServer, serve
 
     chance = random.Random(seed)
@@ -53,39 +52,22 @@ def kill_often(folder: Path, *, kills: int, seed: int) -> dict[str, int]:
     server = ReplicateServer(queue_seconds=0.02, run_seconds=0.06)
     finished: dict[str, str] = {}
     lost = 0
-    with (
-        serve(server),
-        subprocess.Popen(
-            [sys.executable, __file__, "zygote", str(folder), server.base],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as zygote,
-    ):
-        assert zygote.stdin is not None
-        assert zygote.stdout is not None
+    with serve(server), Zygote(__file__, str(folder), server.base) as zygote:
         for _ in range(kills):
             server.answer_seconds = chance.choice((0.0, 0.005, 0.02))
             server.create_faults = chance.choices(
                 ("", "500 created", "drop created", "429 after 0", "drop"), (12, 1, 1, 1, 1), k=3
             )
-            zygote.stdin.write("go\n")
-            zygote.stdin.flush()
-            pid = int(zygote.stdout.readline())
+            worker = zygote.fork()
             if chance.random() < 0.9:
-                assert zygote.stdout.readline() == SENDING
+                assert worker.hear() == SENDING
             time.sleep(chance.uniform(0, LONGEST_SECONDS))
-            os.kill(pid, signal.SIGKILL)
-            assert _exit_code(zygote.stdout) == -signal.SIGKILL
+            assert worker.kill()
             now = _published(workspace)
             lost += sum(now.get(key) != address for key, address in finished.items())
             finished |= now
         server.answer_seconds, server.create_faults = 0.0, []
-        zygote.stdin.write("finish\n")
-        zygote.stdin.flush()
-        zygote.stdout.readline()
-        assert _exit_code(zygote.stdout) == 0
-        zygote.stdin.close()
+        assert zygote.fork(FINISH).wait() == 0
     now = _published(workspace)
     lost += sum(now.get(key) != address for key, address in finished.items())
     states = _states(workspace)
@@ -102,10 +84,6 @@ def kill_often(folder: Path, *, kills: int, seed: int) -> dict[str, int]:
         "requests": len(server.creations()),
         "closed as not created": states[CallState.NOT_CREATED],
     }
-
-
-def _exit_code(lines: IO[str]) -> int:
-    return int(next(line for line in lines if line != SENDING))
 
 
 def _save_picture(path: Path) -> None:
@@ -168,13 +146,15 @@ def _work(folder: Path, base: str, *, until_done: bool) -> None:
 
 
 def _telling_when_clips_begin() -> OnProgress:
+    from processes import say
+
     told = False
 
     def on_progress(progress: Progress) -> None:
         nonlocal told
         if progress.stage is Stage.CLIPS and not progress.cached and not told:
             told = True
-            os.write(1, SENDING.encode())
+            say(SENDING)
 
     return on_progress
 
@@ -193,30 +173,19 @@ def _new_film(orchestrator: VideoOrchestrator, folder: Path, *, number: int) -> 
     return orchestrator.create_job(storyboard=Storyboard(shots=shots), options=options).id
 
 
-def _zygote(folder: Path, base: str) -> None:
-    """Fork a worker for each line of stdin: the imports are paid once. No thread runs at the fork."""
-    import localvid.pipelines.replicate
-    import localvid.stages  # noqa: F401
-
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            _work(folder, base, until_done=line.strip() == "finish")
-            os._exit(0)
-        sys.stdout.write(f"{pid}\n")
-        sys.stdout.flush()
-        _, status = os.waitpid(pid, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
     if sys.argv[1] == "zygote":
-        _zygote(Path(sys.argv[2]), sys.argv[3])
+        from processes import serve_forks
+
+        import localvid.pipelines.replicate
+        import localvid.stages  # noqa: F401
+
+        films, host = Path(sys.argv[2]), sys.argv[3]
+        serve_forks(lambda order: _work(films, host, until_done=order == FINISH))
     else:
         import tempfile
 
-        sys.path.insert(0, str(Path(__file__).parents[1]))
         with tempfile.TemporaryDirectory() as made:
             result = kill_often(Path(made), kills=int(sys.argv[1]), seed=time.time_ns())
             sys.stdout.write(f"{result}\n")

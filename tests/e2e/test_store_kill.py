@@ -9,20 +9,18 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import IO
 
 from localvid.schemas import FilmOptions, JobStatus
 from localvid.store import Store
 
 STEPS_A_JOB = 12
-LEASED = "leased\n"
+LEASED = "leased"
+FINISH = "finish"
 
 
 def test_nothing_is_lost_doubled_or_torn_by_kill_9(tmp_path: Path) -> None:
@@ -35,45 +33,26 @@ def test_nothing_is_lost_doubled_or_torn_by_kill_9(tmp_path: Path) -> None:
 
 def kill_often(workspace: Path, *, kills: int, seed: int) -> dict[str, int]:
     """Kill the worker `kills` times, let it finish its job, and count what is wrong."""
+    from processes import Zygote
+
     chance = random.Random(seed)
     workspace.parent.mkdir(parents=True, exist_ok=True)
     log = workspace.parent / "finished.log"
     log.touch()
-    done = 0
     partials_met = torn = 0
-    with subprocess.Popen(
-        [sys.executable, __file__, "zygote", str(workspace), str(log)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as zygote:
-        assert zygote.stdin is not None
-        assert zygote.stdout is not None
-        while done < kills:
-            zygote.stdin.write("go\n")
-            zygote.stdin.flush()
-            pid = int(zygote.stdout.readline())
+    with Zygote(__file__, str(workspace), str(log)) as zygote:
+        for _ in range(kills):
+            worker = zygote.fork()
             if chance.random() < 0.8:
-                assert zygote.stdout.readline() == LEASED
+                assert worker.hear() == LEASED
             time.sleep(chance.uniform(0, 0.25))
-            os.kill(pid, signal.SIGKILL)
-            ended = _exit_code(zygote.stdout)
-            assert ended == -signal.SIGKILL
-            done += 1
+            assert worker.kill()
             partials_met += sum(1 for _ in (workspace / "tmp").glob("*/*"))
             # Now, and not only at the end: a step whose file is missing would be made again until then.
             torn += sum(not _has_its_size(workspace, *row[1:]) for row in _rows(workspace))
-        zygote.stdin.write("finish\n")
-        zygote.stdin.flush()
-        zygote.stdout.readline()
-        assert _exit_code(zygote.stdout) == 0
-        zygote.stdin.close()
+        assert zygote.fork(FINISH).wait() == 0
     report = _look(workspace, log)
-    return report | {"kills": done, "torn": torn + report["torn"], "partials_met": partials_met}
-
-
-def _exit_code(lines: IO[str]) -> int:
-    return int(next(line for line in lines if line != LEASED))
+    return report | {"kills": kills, "torn": torn + report["torn"], "partials_met": partials_met}
 
 
 def _look(workspace: Path, log: Path) -> dict[str, int]:
@@ -149,9 +128,11 @@ def _new_job(store: Store) -> str:
 
 
 def _make_film(store: Store, job_id: str, log: int) -> None:
+    from processes import say
+
     keys = [hashlib.sha256(f"{job_id} {number}".encode()).hexdigest() for number in range(STEPS_A_JOB)]
     with store.lease(job_id, heartbeat_seconds=0.05) as lease:
-        os.write(1, LEASED.encode())
+        say(LEASED)
         lease.set_plan([(key, "clip", "") for key in keys])
         for key in keys:
             if store.find(key) is None:
@@ -165,23 +146,13 @@ def _make_film(store: Store, job_id: str, log: int) -> None:
         lease.finish(store.films / "x.mp4")
 
 
-def _zygote(workspace: Path, log: Path) -> None:
-    """Fork a worker for each line of stdin: the imports are paid once. No store is open at the fork."""
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            _work(workspace, log, until_done=line.strip() == "finish")
-            os._exit(0)
-        sys.stdout.write(f"{pid}\n")
-        sys.stdout.flush()
-        _, status = os.waitpid(pid, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
     if sys.argv[1] == "zygote":
-        _zygote(Path(sys.argv[2]), Path(sys.argv[3]))
+        from processes import serve_forks
+
+        place, finished_log = Path(sys.argv[2]), Path(sys.argv[3])
+        serve_forks(lambda order: _work(place, finished_log, until_done=order == FINISH))
     else:
         import tempfile
 
