@@ -115,6 +115,11 @@ def test_hour_weather_and_season(
         ("The sea lies still. Rain falls on a ship at night", "", Place.SEA, Hour.NIGHT, Weather.RAIN),
         ("A thing. Waves roll over the ocean", "", Place.SEA, None, None),
         ("A fox runs. It is golden hour. A road winds along", "", Place.FOREST, Hour.SUNSET, None),
+        # A word that is another's, too.
+        ("A road winds through a desert", "", Place.DESERT, None, None),
+        ("Strong winds in a desert", "", Place.DESERT, None, Weather.WIND),
+        ("A brown mare at the edge of a forest", "", Place.FOREST, None, None),
+        ("Una barca sul mare", "", Place.SEA, None, None),
     ],
 )
 def test_what_a_shot_leaves_open_is_taken_from_the_film(

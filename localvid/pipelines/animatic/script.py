@@ -113,6 +113,14 @@ _IN_A_WORD = (
     (re.compile(r"\bsnow[- ](?:covered|capped|topped|clad)\b", re.IGNORECASE), "snowy"),
     (re.compile(r"\b(?:northern|southern) lights\b", re.IGNORECASE), "aurora"),
     (re.compile(r"\bclose-?up\b", re.IGNORECASE), "close up"),
+    (
+        re.compile(r"\bwinds(?= (?:along|around|away|between|down|far|into|its|past|through|up)\b)", re.I),
+        "bends",
+    ),
+    (  # Elsewhere it is the sea.
+        re.compile(r"\b(a|the|her|his|two|black|brown|gr[ae]y|old|white|wild|young) mare(s?)\b", re.I),
+        r"\1 horse\2",
+    ),
 )
 """Phrases whose words mean something else alone."""
 _TWO_TONES = re.compile(r"black\W+(and|&|n)?\W*white", re.IGNORECASE)
