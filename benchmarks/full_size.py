@@ -36,6 +36,7 @@ import torch
 from diffusers import StableVideoDiffusionPipeline
 from torch import Tensor, nn
 
+from localvid import memory
 from localvid.pipelines.svd.budget.architecture import build_networks, weight_bytes
 from localvid.pipelines.svd.budget.scratch import cpu_scratch, nbytes
 from localvid.pipelines.svd.budget.tracing import DEVICE, trace
@@ -200,14 +201,10 @@ def processor() -> str:
 
 
 def available_bytes() -> int:
-    return kibibytes("/proc/meminfo", "MemAvailable") * 1024
-
-
-def kibibytes(file: str, name: str) -> int:
-    for entry in Path(file).read_text().splitlines():
-        if entry.startswith(f"{name}:"):
-            return int(entry.split()[1])
-    raise LookupError(f"{file} has no {name}")
+    for entry in Path("/proc/meminfo").read_text().splitlines():
+        if entry.startswith("MemAvailable:"):
+            return int(entry.split()[1]) * 1024
+    raise LookupError("/proc/meminfo has no MemAvailable")
 
 
 # --- one way -----------------------------------------------------------------------------------------
@@ -235,14 +232,27 @@ def measure(way: Way, given: argparse.Namespace) -> Measured:
     fill(network)
     open_run(way, network, Size(64, 64, 2), torch.device("cpu"))()
     run = open_run(way, network, given.size, torch.device("cpu"))
-    before = kibibytes("/proc/self/status", "VmRSS") * 1024
-    Path("/proc/self/clear_refs").write_text("5")  # the highest so far is forgotten
+    before = set_peak_back()
     started, worked = time.perf_counter(), time.process_time()
     result = run()
     seconds, processor_seconds = time.perf_counter() - started, time.process_time() - worked
-    peak = kibibytes("/proc/self/status", "VmHWM") * 1024
+    peak = peak_bytes()
     torch.save(result, given.output)
     return Measured(seconds, processor_seconds, peak, before)
+
+
+def set_peak_back() -> int:
+    """Forget the highest resident memory so far, and return what is resident now: the least that the next
+    peak can be."""
+    if not memory.reset_peak(os.getpid()):
+        raise SystemExit("this system does not let a process set its peak of resident memory back")
+    return peak_bytes()
+
+
+def peak_bytes() -> int:
+    peak = memory.peak_bytes(os.getpid())
+    assert peak is not None  # where it can be set back, it can be read
+    return peak
 
 
 def predict(way: Way, given: argparse.Namespace) -> tuple[int, int]:
