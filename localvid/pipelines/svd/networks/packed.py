@@ -6,7 +6,7 @@ One buffer means one copy and one allocation for a unit, however many weights it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -37,9 +37,15 @@ class Place(NamedTuple):
     def put(self, tensor: Tensor) -> None:
         """Put a tensor in its place, whatever the dtype and device of the one before."""
         if self.name in self.module._parameters:
-            self.module._parameters[self.name] = nn.Parameter(tensor, requires_grad=False)
+            self.module._parameters[self.name] = self.as_kept(tensor)
         else:
             self.module._buffers[self.name] = tensor
+
+    def as_kept(self, tensor: Tensor) -> Any:
+        """As the place keeps a tensor: as a parameter, if it is not a buffer's."""
+        if self.name not in self.module._parameters or isinstance(tensor, nn.Parameter):
+            return tensor
+        return nn.Parameter(tensor, requires_grad=False)
 
 
 class Packed:
@@ -85,6 +91,8 @@ class Packed:
         for dtype, buffer in self._stored.items():
             stored[dtype].copy_(buffer)
         self._stored = stored
+        for weight in self._weights:
+            weight.rest_in(stored)
         self.remove()
 
     def _buffers(self, lengths: dict[torch.dtype, int]) -> Buffers:
@@ -117,7 +125,7 @@ class Packed:
         """Free the copies and let the network have the stored weights, also after half an installation."""
         self.drop()
         for weight in self._weights:
-            weight.put(weight.values.of(self._stored))
+            weight.rest()
 
     def drop(self) -> None:
         """Free copies that were fetched and are not installed."""
@@ -142,29 +150,40 @@ class _Weight:
     """One weight: where it belongs, and where it is stored."""
 
     def __init__(self, place: Place, values: _Span, scale: _Span | None) -> None:
-        self.values = values
+        self._values = values
         self._scale = scale
         self._dtype = place.tensor.dtype
         self._place = place
+        self._at_rest: Tensor | None = None
 
     def put(self, tensor: Tensor) -> None:
         """Let the network have it."""
         self._place.put(tensor)
 
+    def rest_in(self, buffers: Buffers) -> None:
+        """Be stored there from now on. What `rest` gives back is made once: a pass has many of these."""
+        self._at_rest = self._place.as_kept(self._values.of(buffers))
+
+    def rest(self) -> None:
+        """Let the network have what is stored."""
+        assert self._at_rest is not None  # it is stored
+        self.put(self._at_rest)
+
     def store(self, buffers: Buffers) -> None:
         """Fill the buffers with what the network has, which then has them instead."""
-        original, values = self._place.tensor, self.values.of(buffers)
+        original, values = self._place.tensor, self._values.of(buffers)
         if self._scale is None:
             values.copy_(original)
         else:
             scale = _row_scale(original)
             self._scale.of(buffers).copy_(scale)
             values.copy_((original.float() / scale).to(FP8))
-        self.put(values)
+        self.rest_in(buffers)
+        self.rest()
 
     def read(self, buffers: Buffers) -> Tensor:
         """The weight in its own dtype: a view of the buffers, or what the eight bits say."""
-        values = self.values.of(buffers)
+        values = self._values.of(buffers)
         return values if self._scale is None else values.to(self._dtype).mul_(self._scale.of(buffers))
 
 
