@@ -43,6 +43,9 @@ OVERCAST = word_set(
 )
 """Weather under which the sky is hidden."""
 
+WEATHER = OVERCAST | word_set("mist haze smog snow snowfall sleet hail wind breeze gale")
+"""What a place is not yet told by: "in the rain"."""
+
 CLEAR_SKY = word_set(
     "stars starry starlight starlit moon moonlight sun suns sunlight sunny sunshine cloudless"
 )

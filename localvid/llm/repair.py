@@ -44,6 +44,12 @@ _ADDRESS = re.compile(r"://|www\.|\\|/|\.(?:com|org|net|png|jpe?g|gif|mp4|gguf)\
 """Within a word; searched for word by word, because one pattern for the word around it takes seconds over one
 of thousands of characters."""
 _POLAR_LIGHTS = re.compile(r"\b(?:northern|southern) lights\b|\baurora", re.IGNORECASE)
+_SETS, _RISES = r"sets?|setting|sinks?|sinking|goes down", r"rises?|rising|climbs|comes up"
+_SUN_ELSEWHERE = {
+    time: re.compile(rf"\bsun(?: \w+){{0,2}} (?:{verbs})\b|\b(?:{verbs}) sun\b")
+    for time, verbs in (("dawn", _SETS), ("day", f"{_SETS}|{_RISES}"), ("dusk", _RISES))
+}
+"""Time of day → what the sun does not do then."""
 _TAG = re.compile(r"</?\w[^>]*>|\[/?[A-Z]+\]")
 _MARKUP = re.compile(r"[`*_#|<>{}\[\]()\"“”]")
 _NUMBERING = re.compile(r"^\s*(?:\d+\s*[.):]\s*|[-•]\s*)")
@@ -195,6 +201,8 @@ def _contradicts(words: Sequence[str], scene: str, others: Sequence[str]) -> boo
     wrong = CONTRADICTIONS[time] if time else frozenset()
     if known & OVERCAST and not known & {"after", "before"}:
         wrong |= CLEAR_SKY
+    if time in _SUN_ELSEWHERE and _SUN_ELSEWHERE[time].search(" ".join(words)):
+        return True
     return bool({*words, *map(_stem, words)} & (wrong - known))
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from localvid.llm.languages import JOINERS, PHRASES, language_of
-from localvid.llm.lexicon import time_of_day, topics_of
+from localvid.llm.lexicon import WEATHER, time_of_day, topics_of, words_of
 from localvid.llm.scenes import Size
 from localvid.llm.subjects import Clause, read_clause
 
@@ -68,8 +68,10 @@ def setting_of(scene: str, *, time: str) -> str:
     if clause is None:
         return time
     place = clause.place
-    if not place and topics_of(clause.action or clause.subject):
-        place = _OBJECT_END.split(clause.action.partition(" ")[2] if clause.predicate else clause.subject)[0]
+    if not place or words_of(place)[-1] in WEATHER:
+        where = clause.action.partition(" ")[2] if clause.predicate else clause.subject
+        if topics_of(where):
+            place = f"{_OBJECT_END.split(where)[0]} {place}".strip()
     setting = f"{place} {time}" if time and time_of_day(place) is None else place
     return (setting[:1].lower() + setting[1:]).strip()[:300]
 

@@ -23,6 +23,21 @@ def test_one_scene_is_shown_by_every_shot() -> None:
     assert scenes("A peaceful forest at dawn") == ["A peaceful forest at dawn"] * 3
 
 
+@pytest.mark.parametrize(
+    ("prompt", "setting"),
+    [
+        ("A fox sleeps in a den at dawn", "in a den at dawn"),
+        ("A fox crosses a snowy forest at dawn", "a snowy forest at dawn"),
+        ("A robot explores a neon city in the rain at night", "a neon city in the rain at night"),
+        ("A boat crosses the ocean in a storm", "the ocean in a storm"),
+        ("A fox chases a hare in the snow", "in the snow"),
+        ("A red fox", ""),
+    ],
+)
+def test_where_a_film_plays_is_read_out_of_the_prompt(prompt: str, setting: str) -> None:
+    assert board(prompt).setting == setting
+
+
 def test_a_story_is_told_in_its_order_and_keeps_its_time_of_day() -> None:
     assert scenes("A knight rides at night. He reaches a castle. A dragon wakes.") == [
         "A knight rides at night",

@@ -148,6 +148,21 @@ def test_lights_in_the_night_sky_are_no_place_for_the_sun() -> None:
     assert fault_of(detail, scene="A wolf howls under the northern lights", others=[]) >= UNUSABLE
 
 
+@pytest.mark.parametrize(
+    ("time", "wrong", "right"),
+    [
+        ("at sunrise", "sets", "rises"),
+        ("at sunset", "slowly rises", "slowly sets"),
+        ("at noon", "is setting", "is burning"),
+    ],
+)
+def test_the_sun_goes_the_way_of_the_hour(time: str, wrong: str, right: str) -> None:
+    def fault(way: str) -> float:
+        return fault_of(f"Far away, the sun {way} over the still water.", scene=f"A lake {time}", others=[])
+
+    assert fault(right) < UNUSABLE <= fault(wrong)
+
+
 def test_a_good_sentence_has_no_fault() -> None:
     good = "Mist drifts between the trees as the forest slowly fills with golden light."
     assert fault_of(good, scene=FOREST, others=detail_examples()) == 0
