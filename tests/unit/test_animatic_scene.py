@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from localvid.pipelines.animatic.brush import grey
 from localvid.pipelines.animatic.direct import NEAREST, Shoot, _light, direct, without_caption
 from localvid.pipelines.animatic.figures.cast import CAST
+from localvid.pipelines.animatic.figures.sketch import Look
 from localvid.pipelines.animatic.plate import NEVER, Flipbook, Plate
 from localvid.pipelines.animatic.scene import Scene
 from localvid.pipelines.animatic.scenery.light import Hour, Weather, light_of
@@ -75,7 +77,7 @@ def test_every_thing_that_changes_a_place_is_painted(extra: str) -> None:
 @pytest.mark.parametrize("name", sorted(CAST))
 def test_every_figure_changes_the_picture_and_stays_in_its_box(name: str) -> None:
     from localvid.pipelines.animatic.brush import Picture
-    from localvid.pipelines.animatic.figures.sketch import Look, Sketch
+    from localvid.pipelines.animatic.figures.sketch import Sketch
 
     actor = CAST[name]
     look = Look(light_of(Hour.DAY, Weather.CLEAR, np.random.default_rng(1), palette=0), 2.2, False)
@@ -90,6 +92,13 @@ def test_every_figure_changes_the_picture_and_stays_in_its_box(name: str) -> Non
             assert picture.top >= top - 0.06
             assert picture.left + picture.columns / 40 <= right + 0.06
             assert picture.top + picture.rows / 40 <= bottom + 0.06
+
+
+@pytest.mark.parametrize("palette", [0, 1, 2])
+@pytest.mark.parametrize("depth", [2.2, 5.0])
+def test_in_a_storm_at_night_a_figure_is_brighter_than_the_air_behind_it(palette: int, depth: float) -> None:
+    light = light_of(Hour.NIGHT, Weather.STORM, np.random.default_rng(1), palette=palette)
+    assert grey(Look(light, depth, True).tone("#8a9098")) > 1.25 * grey(light.haze)
 
 
 def test_places_have_the_colours_that_one_knows_them_by() -> None:

@@ -31,7 +31,7 @@ class Look:
             code = self.dye[1]
         colour = self.light.shade(rgb(code), self.depth, lit=lit)
         if self.light.dark:  # lifted out of the dark, most where no moon helps: the shot is about it
-            lift = 0.2 if self.light.sun_size else 0.32
+            lift = 0.2 if self.light.sun_size else 0.55
             colour = mix(colour, times(rgb(code), (0.75, 0.75, 0.8)), lift)
         return mix(colour, self.light.silhouette(self.depth), 0.24 if self.light.dark else 0.14)
 
