@@ -20,6 +20,7 @@ from localvid.llm.scenes import (
     split_style,
     time_phrase,
     title_of,
+    without_list,
     without_markup,
     without_request,
 )
@@ -102,7 +103,7 @@ def plan_board(prompt: str, *, num_shots: int, seed: int) -> BoardPlan:
             f"the prompt has {len(cleaned):,} characters, the most is {MAX_PROMPT_CHARACTERS:,}",
             hint="shorten it, or write a storyboard file",
         )
-    words, style = split_style(without_request(without_markup(emoji_in_words(cleaned))))
+    words, style = split_style(without_request(without_markup(without_list(emoji_in_words(cleaned)))))
     camera, words = asked_camera(words)
     size, words = asked_size(words)
     scenes, shortened = split_scenes(words, num_shots)

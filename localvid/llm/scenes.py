@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from localvid.llm.lexicon import time_of_day, words_of
 from localvid.llm.subjects import split_actions, with_names
-from localvid.schemas import Camera
+from localvid.schemas import Camera, sentences
 
 MAX_SCENE_CHARACTERS = 220
 """Of the prompt's words in one shot; the storyboard keeps the whole prompt."""
@@ -33,7 +33,6 @@ class Size(StrEnum):
         return self.name.lower()
 
 
-_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；।؟؛…])\s*")
 _STEP = re.compile(
     r",?\s+(?:and\s+then|then|after\s+that|afterwards|later|finally|suddenly)\s*,?\s+", re.IGNORECASE
 )
@@ -61,7 +60,7 @@ def split_scenes(words: str, num_shots: int) -> tuple[list[str], bool]:
 
 def _parts(words: str, num_shots: int) -> list[str]:
     """Sentences, or steps within them, or, where that is too few, long clauses."""
-    parts = [step for sentence in _SENTENCE_END.split(words) for step in _STEP.split(sentence)]
+    parts = [step for sentence in sentences(words) for step in _STEP.split(sentence)]
     parts = [part for part in map(_trimmed, parts) if part]
     if len(parts) < num_shots:
         parts = [action for part in parts for action in split_actions(part)]
@@ -83,7 +82,8 @@ def _is_long(clause: str) -> bool:
 
 
 def _trimmed(text: str) -> str:
-    return text.strip(" .,;:!?。！？；，、،؛؟।…-\"'“”‘’")
+    trimmed = text.strip(" .,;:!?。！？；，、،؛؟।…-\"'“”‘’")
+    return f"-{trimmed}" if trimmed[:1].isdigit() and f"-{trimmed}" in text else trimmed
 
 
 def _sentence(text: str, time: str) -> str:
@@ -124,6 +124,26 @@ def without_request(words: str) -> str:
     return re.sub(pattern, "", words, count=1, flags=re.IGNORECASE)
 
 
+_ITEM = re.compile(r"(?:^|(?<=\s))(?:(?:(?:shot|scene)\s+)?(\d{1,2})[.):]|([-*•–]))\s+", re.IGNORECASE)
+
+
+def without_list(words: str) -> str:
+    """ "1. A fox 2. A cat", "Shot 1: …", "- A fox - A cat" → "A fox. A cat": the items of a list are sentences.
+
+    The lines of the list may be folded into one.
+    """
+    first = _ITEM.match(words)
+    if first is None or first[1] not in (None, "1"):
+        return words
+    marks = [first]
+    for found in _ITEM.finditer(words, first.end()):
+        if found[2] == first[2] and (found[2] or int(found[1]) == len(marks) + 1):
+            marks.append(found)
+    ends = [*(mark.start() for mark in marks[1:]), len(words)]
+    items = [words[mark.end() : end].rstrip(" .;,") for mark, end in zip(marks, ends, strict=True)]
+    return ". ".join(items) if all(items) else words
+
+
 _JSON = re.compile(r"\{[^{}]*\":[^{}]*\}")
 
 
@@ -153,7 +173,7 @@ def emoji_in_words(text: str) -> str:
 
 def title_of(words: str) -> str:
     """The prompt's first words, at most 60 characters."""
-    title = _trimmed(_SENTENCE_END.split(words)[0]) or words
+    title = _trimmed(sentences(words)[0]) or words
     if len(title) > 60:
         title = title[:60].rpartition(" ")[0] or title[:60]
     return _trimmed(title[:1].upper() + title[1:]) or "Untitled"

@@ -51,7 +51,17 @@ from localvid.schemas.storyboard import (
     Transition,
     TransitionKind,
 )
-from localvid.schemas.text import Place, clean_prompt, dotted, explain, reasons, says_something, seconds_of
+from localvid.schemas.text import (
+    Place,
+    clean_prompt,
+    dotted,
+    explain,
+    reasons,
+    says_something,
+    seconds_of,
+    sentence_ends,
+    sentences,
+)
 
 __all__ = [
     "IN_THIS_PROCESS",
@@ -116,5 +126,7 @@ __all__ = [
     "reasons",
     "says_something",
     "seconds_of",
+    "sentence_ends",
+    "sentences",
     "usd",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Cn"})
@@ -33,6 +34,40 @@ def clean_prompt(text: str) -> str:
         if char.isspace() or (unicodedata.category(char) not in _DROPPED_CATEGORIES and char not in _DROPPED)
     )
     return re.sub(r" +", " ", "".join(kept)).strip()
+
+
+_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；।؟؛…])\s*")
+_SHORTENED = re.compile(
+    r"(?:^\d{1,3}|(?:^|[\s(])(?:mrs?|ms|dr|st|mt|prof|sr|jr|vs|ext|int|capt|gen|lt|sgt|rev|e\.g|i\.e|[a-z]))\.$",
+    re.IGNORECASE,
+)
+"""A word, or an initial, whose full stop ends no sentence."""
+_MAY_END = re.compile(r"(?:^|[\s(])(?:etc|(?:[a-z]\.)+[a-z])\.$", re.IGNORECASE)
+"""One whose full stop ends a sentence before a capital letter: "at 5 p.m. The sea …"."""
+
+
+def sentence_ends(text: str) -> Iterator[re.Match[str]]:
+    """Where a sentence ends within a text of any script: the white space after it, which may be none. The
+    full stop of an abbreviation, or before a number ("No. 5"), ends none."""
+    for found in _SENTENCE_END.finditer(text):
+        said, follows = text[max(0, found.start() - 12) : found.start()], text[found.end() : found.end() + 1]
+        if (
+            not follows
+            or _SHORTENED.search(said)
+            or (_MAY_END.search(said) and not follows.isupper())
+            or (said.lower().endswith(("no.", "nr.")) and follows.isdigit())
+        ):
+            continue
+        yield found
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, each with what ends it."""
+    parts, start = [], 0
+    for end in sentence_ends(text):
+        parts.append(text[start : end.start()])
+        start = end.end()
+    return [*parts, text[start:]]
 
 
 def says_something(prompt: str) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from localvid.errors import InvalidRequestError
 from localvid.llm.scenes import emoji_in_words
-from localvid.schemas import MAX_PROMPT_CHARACTERS, clean_prompt
+from localvid.schemas import MAX_PROMPT_CHARACTERS, clean_prompt, sentence_ends
 
 
 class Where(NamedTuple):
@@ -80,8 +80,11 @@ def parts_of(instruction: str) -> list[str]:
             hint="shorten it, or change the storyboard file in an editor",
         )
     words = emoji_in_words(words)
+    ends = {*(end.start() for end in sentence_ends(words)), len(words)}
     parts, start = [], 0
     for match in _BREAK.finditer(words):
+        if match["hard"] and match.start() + len(match["hard"].rstrip()) not in ends:
+            continue
         begun = words[start : match.start()].strip()
         alone = _PLACE_ALONE.fullmatch(begun)
         if begun and (match["hard"] or (_OPENING.match(words, match.end()) and not alone)):

@@ -10,10 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 
 from localvid.llm.lexicon import TIMES, time_of_day, word_set, words_of
-from localvid.schemas import Frozen
+from localvid.schemas import Frozen, sentences
 
 _LABEL = re.compile(r"\s*(?:[\w' -]{0,30}\b(?:shot|view)|(?:extreme\s+)?close-?up)\s*:\s+", re.IGNORECASE)
-_SENTENCE = re.compile(r"[.!?;](?=\s|$)")
 
 
 def split_label(description: str) -> tuple[str, str]:
@@ -24,9 +23,8 @@ def split_label(description: str) -> tuple[str, str]:
 
 def first_sentence(description: str) -> str:
     """What the first sentence says, without the label and the full stop."""
-    text = split_label(description)[1]
-    end = _SENTENCE.search(text)
-    return text[: end.start()] if end else text
+    sentence = sentences(split_label(description)[1])[0]
+    return sentence[:-1] if sentence.endswith((".", "!", "?", ";")) else sentence
 
 
 def with_phrase(description: str, phrase: str) -> str:

@@ -27,6 +27,7 @@ from localvid.pipelines.animatic.vocabulary import (
     WEATHERS,
     meaning,
 )
+from localvid.schemas import sentence_ends
 
 
 class Place(StrEnum):
@@ -104,11 +105,8 @@ _OLD = frozenset({"old", "elderly", "aged", "alter", "alte", "vieil", "vieille",
 _ON_THE_MOON = re.compile(
     r"\bon the moon\b|\bmoon (surface|base|landing|walk)\b|\bauf dem mond\b|\bsur la lune\b|\ben la luna\b"
 )
-_SENTENCE_END = re.compile(
-    r"(?<!\bmr\.)(?<!\bmrs\.)(?<!\bdr\.)(?<!\bst\.)(?<!\bmt\.)(?<!\bext\.)(?<!\bint\.)(?<!\bprof\.)"
-    r"(?<!\b[ap]\.m\.)(?<!close up\.)(?<!shot\.)(?<=\w[.!?])\s+|(?<=[。！？])",
-    re.IGNORECASE,
-)
+_NO_SENTENCE = ("shot.", "close up.", ";")
+"""What a first sentence does not end with: a label, half a sentence."""
 _IN_A_WORD = (
     (re.compile(r"\bsnow[- ](?:covered|capped|topped|clad)\b", re.IGNORECASE), "snowy"),
     (re.compile(r"\b(?:northern|southern) lights\b", re.IGNORECASE), "aurora"),
@@ -297,8 +295,11 @@ def _extras(words: list[str]) -> frozenset[str]:
 
 def _first_sentence(text: str) -> tuple[str, str]:
     """The first sentence, and the others."""
-    end = _SENTENCE_END.search(text)
-    return (text[: end.start()], text[end.end() :]) if end else (text, "")
+    for end in sentence_ends(text):
+        said = text[: end.start()].lower()
+        if said[-2:-1].isalnum() and not said.endswith(_NO_SENTENCE):
+            return text[: end.start()], text[end.end() :]
+    return text, ""
 
 
 def _words(text: str) -> list[str]:
