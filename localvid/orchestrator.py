@@ -195,7 +195,8 @@ class VideoOrchestrator:
         sent: frozenset[int] = frozenset(),
     ) -> FilmPlan:
         """The plan; None for a storyboard that is not written: of shots as long as they will be."""
-        if storyboard is None and options.duration_seconds is not None:
+        has_length = options.duration_seconds is not None or options.num_frames is not None
+        if storyboard is None and has_length:
             return self.plan_unwritten(options, sent=sent)
         return self.plan(storyboard or ANY_STORYBOARD, options, prompt=prompt, sent=sent)
 
@@ -326,7 +327,8 @@ class VideoOrchestrator:
             raise InvalidRequestError("say which shot to redo", hint="--shot N, counted from 1")
         if transition is not None:
             options = options.model_copy(update={"transition": transition})
-        before = self.plan(job.storyboard, job.options, prompt=job.prompt).shots
+        # No clip depends on a transition, and those that the job had may be what could not be planned.
+        before = self.plan(job.storyboard, options, prompt=job.prompt).shots
         after = self.plan(storyboard, options, prompt=job.prompt).shots
         renewed = {
             new.index + 1 for old, new in zip(before, after, strict=True) if old.clip.key != new.clip.key

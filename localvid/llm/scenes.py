@@ -128,7 +128,7 @@ _ITEM = re.compile(r"(?:^|(?<=\s))(?:(?:(?:shot|scene)\s+)?(\d{1,2})[.):]|([-*�
 
 
 def without_list(words: str) -> str:
-    """ "1. A fox 2. A cat", "Shot 1: …", "- A fox - A cat" → "A fox. A cat": the items of a list are sentences.
+    """ "1. A fox 2. A cat", "Shot 1: …", "- A fox - A cat" → "A fox. A cat": the items are sentences.
 
     The lines of the list may be folded into one.
     """

@@ -52,8 +52,16 @@ def check_transitions(transitions: Sequence[Transition], num_frames: Sequence[in
         if needed > frames:
             raise InvalidStoryboardError(
                 f"shot {index + 1} has {frames} frames and its transitions need {needed}",
-                hint="make the shot longer or the transition shorter: --transition cut, or crossfade:0.2",
+                hint=f"make the shot longer or the transition shorter: {_that_fit(num_frames, fps=fps)}",
             )
+
+
+def _that_fit(num_frames: Sequence[int], *, fps: int) -> str:
+    """Transitions that these shots have room for, as one asks for them."""
+    ends = (0, len(num_frames) - 1)
+    room = min(frames if at in ends else frames // 2 for at, frames in enumerate(num_frames))
+    seconds = 100 * room // fps / 100
+    return f"--transition cut, or crossfade:{seconds:g}" if seconds > 0 else "--transition cut"
 
 
 def fit_transitions(

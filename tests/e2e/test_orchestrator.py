@@ -28,6 +28,7 @@ from localvid.errors import (
     GenerationFailedError,
     InvalidImageError,
     InvalidRequestError,
+    InvalidStoryboardError,
     JobCancelledError,
     JobInterruptedError,
     ModelProcessError,
@@ -40,7 +41,7 @@ from localvid.media.decode import read_frames
 from localvid.media.metadata import read_record
 from localvid.pipelines.animatic.adapter import Animatic
 from localvid.planning import FilmPlan, Step
-from localvid.schemas import FilmRecord, JobStatus, ModelInfo, OnProgress, Stage, VideoRequest
+from localvid.schemas import FilmRecord, JobStatus, ModelInfo, OnProgress, Stage, Transition, VideoRequest
 from localvid.store import JobLease, Store
 
 SMALL = FilmOptions(width=128, height=72, num_frames=8, fps=8, llm="outline", model="local:animatic")
@@ -377,6 +378,32 @@ def test_redo_without_words_or_seed_draws_another_seed(orchestrator: VideoOrches
         orchestrator.redo(job.id, shot=4)
     with pytest.raises(InvalidRequestError, match="which shot"):
         orchestrator.redo(job.id, seed=4)
+
+
+def test_other_transitions_mend_a_film_whose_transitions_do_not_fit(orchestrator: VideoOrchestrator) -> None:
+    options = FilmOptions(
+        model="animatic",
+        llm="outline",
+        width=128,
+        height=72,
+        transition=Transition.model_validate("crossfade:5"),
+    )
+    job = orchestrator.create_job(prompt="a forest at dawn", max_shots=2, options=options)
+    with pytest.raises(InvalidStoryboardError, match="transitions need"):
+        orchestrator.execute_job(job.id)
+    with pytest.raises(InvalidStoryboardError, match="transitions need"):
+        orchestrator.redo(job.id, shot=1, seed=7)
+    again = orchestrator.redo(job.id, transition=Transition())
+    assert (again.status, again.options.transition) == (JobStatus.PENDING, Transition())
+
+
+def test_transitions_that_cannot_fit_are_refused_before_a_word_is_written(
+    orchestrator: VideoOrchestrator,
+) -> None:
+    options = SMALL.model_copy(update={"transition": Transition.model_validate("crossfade:1")})
+    with pytest.raises(InvalidStoryboardError, match="transitions need"):
+        orchestrator.create_job(prompt="a forest at dawn", max_shots=3, options=options)
+    assert orchestrator.store.list_jobs() == []
 
 
 def test_a_redo_that_changes_nothing_that_the_model_reads_is_said(settings: Settings) -> None:

@@ -226,8 +226,14 @@ def test_an_option_that_would_be_ignored_is_refused() -> None:
 
 def test_transitions_that_do_not_fit_are_refused_with_the_shot() -> None:
     board = BOARD.with_shot(1, duration_seconds=0.5, transition="crossfade:0.5")
-    with pytest.raises(InvalidStoryboardError, match="shot 2 has 12 frames and its transitions need 24"):
+    with pytest.raises(
+        InvalidStoryboardError, match="shot 2 has 12 frames and its transitions need 24"
+    ) as raised:
         plan(board)
+    assert raised.value.hint is not None
+    offered = raised.value.hint.rpartition(" ")[2]
+    plan(board, FilmOptions(transition=offered))
+    assert offered == "crossfade:0.25"
 
 
 @pytest.mark.parametrize("num_frames", [1, 2, 3, 12, 96])
