@@ -19,22 +19,24 @@ class Pace:
         self._batch = batch
 
     def seconds_left(self, *, num_workers: int = 1) -> float | None:
-        """Of the whole batch; None: something of it was never done here."""
-        total = 0.0
-        for (stage, model_id), (films, units) in self._batch.waiting().items():
-            rate = self._batch.seconds_a_unit(stage, model_id)
+        """Of the whole batch; None: something of it was never done here, or none of its films has come to
+        its clips, so that nobody knows how large they are."""
+        seconds, films = dict.fromkeys(Stage, 0.0), dict.fromkeys(Stage, 0)
+        for (stage, model_id), (count, units) in self._batch.waiting().items():
+            films[stage] += count
             if stage in _AHEAD:
-                if rate is None:
+                rate = self._batch.stage_rate(stage, model_id)
+                if rate is None or (each := rate.seconds(units / count)) is None:
                     return None
-                total += units * rate
-            for later in _AHEAD[_AHEAD.index(stage) + 1 :] if stage in _AHEAD else ():
-                each = self._batch.seconds_a_film(later)
-                if each is None:
-                    if later is Stage.CLIPS:
-                        return None
-                    continue  # there may be no keyframes to paint
-                total += films * each
-        return total / num_workers
+                seconds[stage] += count * each
+        if before := films[Stage.STORYBOARD] + films[Stage.KEYFRAMES]:
+            if not films[Stage.CLIPS]:
+                return None
+            # As large as those of which it is known.
+            seconds[Stage.CLIPS] *= 1 + before / films[Stage.CLIPS]
+        # There may be no keyframes to paint.
+        painting = self._batch.seconds_a_film(Stage.KEYFRAMES) or 0.0
+        return (sum(seconds.values()) + films[Stage.STORYBOARD] * painting) / num_workers
 
     def share_done(self) -> float:
         """Of the whole batch, 0 to 1, by the time that stages take where that is known."""

@@ -107,10 +107,9 @@ class _Total:
         if self.seconds is None:
             return
         settings = self._orchestrator.settings
-        rate = (
-            self._orchestrator.store.seconds_a_unit(stage, model_id) if settings.workspace.exists() else None
-        )
-        self.seconds = None if rate is None else self.seconds + rate * units
+        rate = self._orchestrator.store.stage_rate(stage, model_id) if settings.workspace.exists() else None
+        each = None if rate is None else rate.seconds(units)
+        self.seconds = None if each is None else self.seconds + each
 
     def gpu_bytes(self) -> int | None:
         """Predicted for the largest clip of a model that samples, on the GPU that is here."""

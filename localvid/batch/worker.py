@@ -191,8 +191,8 @@ class Worker:
         left = (self._terms.until - datetime.now(UTC)).total_seconds() - join
         most = {}
         for stage, model_id in self._batch.waiting():
-            if stage is Stage.CLIPS and (rate := self._batch.seconds_a_unit(stage, model_id)):
-                most[model_id] = left / rate
+            if stage is Stage.CLIPS and (rate := self._batch.stage_rate(stage, model_id)):
+                most[model_id] = rate.units_within(left)
         return most
 
     def _is_over(self) -> bool:

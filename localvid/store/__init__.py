@@ -13,6 +13,7 @@ from localvid.store.lease import JobLease
 from localvid.store.paid import Limits, MadeMeanwhileError
 from localvid.store.places import IMAGES
 from localvid.store.records import Amount, Checked, Cleaned, Fault, Finding, JobStep, Severity, Usage
+from localvid.store.stage_times import StageRate
 from localvid.store.store import Store
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "NewEntry",
     "Next",
     "Severity",
+    "StageRate",
     "Store",
     "Usage",
     "check_workspace",

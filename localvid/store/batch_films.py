@@ -20,6 +20,7 @@ from localvid.store.batches import STAGES, Next, is_waiting, read_entry, summary
 from localvid.store.database import Database
 from localvid.store.due import Due, last_in_flight, no_more_than, nobody_makes_its_steps
 from localvid.store.jobs import set_values
+from localvid.store.stage_times import StageRate
 from localvid.store.tables import batch_jobs, jobs
 
 _UNKNOWN = PeakMemory()
@@ -261,10 +262,10 @@ class BatchRows:
                 for stage, model, films, units in connection.execute(query)
             }
 
-    def seconds_a_unit(self, stage: Stage, model_id: str) -> float | None:
-        """What this machine took lately, the median; None: it never did this."""
+    def stage_rate(self, stage: Stage, model_id: str) -> StageRate | None:
+        """What this machine took lately; None: it never did this."""
         with self._database.read() as connection:
-            return stage_times.seconds_a_unit(connection, stage, model_id)
+            return stage_times.rate(connection, stage, model_id)
 
     def seconds_a_film(self, stage: Stage) -> float | None:
         """What a film took lately in that stage, the median, whatever model; None: none ever did."""

@@ -51,6 +51,7 @@ from localvid.store.migrations import migrate
 from localvid.store.places import ARTIFACTS, DATABASE, FILMS, IMAGES, TEMPORARIES
 from localvid.store.records import Cleaned, Finding, JobStep, Usage
 from localvid.store.space import Space
+from localvid.store.stage_times import StageRate
 from localvid.store.steps import artifact_of, forget_artifact
 from localvid.store.upkeep import Upkeep
 
@@ -256,10 +257,10 @@ class Store:
         with self._database.read() as connection:
             return batch_rows.page(connection, limit=limit)
 
-    def seconds_a_unit(self, stage: Stage, model_id: str) -> float | None:
-        """What a unit of work took here lately, the median; None: it was never done."""
+    def stage_rate(self, stage: Stage, model_id: str) -> StageRate | None:
+        """What that stage took here lately with that model; None: it was never done."""
         with self._database.read() as connection:
-            return stage_times.seconds_a_unit(connection, stage, model_id)
+            return stage_times.rate(connection, stage, model_id)
 
     def show_activity(self, activity: Activity) -> None:
         """Say what this process does now; whoever looks on reads it."""

@@ -32,9 +32,9 @@ from localvid.errors import (
 from localvid.llm.outline import OutlineWriter
 from localvid.media import probe
 from localvid.pipelines.animatic.adapter import Animatic
-from localvid.schemas import EntryState, OnProgress, Stage, VideoRequest
+from localvid.schemas import EntryState, OnProgress, Stage, StageTime, VideoRequest
 from localvid.slot import ModelSlot
-from localvid.store import BatchRows, JobLease, Store
+from localvid.store import BatchRows, JobLease, StageRate, Store
 
 OPTIONS = FilmOptions(
     width=128, height=72, num_frames=4, fps=8, llm="outline", model="local:animatic", max_shots=1
@@ -261,7 +261,8 @@ def test_what_does_not_fit_before_the_end_is_not_begun(orchestrator: VideoOrches
     per_film = again.seconds_a_film(Stage.CLIPS)
     assert per_film is not None and per_film < 20
     slow = orchestrator.store.get_batch(again.id)
-    slow.seconds_a_unit = lambda *_: 1e9  # type: ignore[method-assign]  # a machine so slow
+    a_unit = StageRate(0.0, 1e9, least_units=1.0, most_units=1.0)
+    slow.stage_rate = lambda *_: a_unit  # type: ignore[method-assign]  # a machine so slow
     worker = Worker(orchestrator, slow, TERMS.model_copy(update={"until": soon}))
     worker.run()
     assert states(again) == ["waiting", "waiting"]
@@ -269,6 +270,16 @@ def test_what_does_not_fit_before_the_end_is_not_begun(orchestrator: VideoOrches
 
     Worker(orchestrator, again, TERMS.model_copy(update={"until": soon})).run()
     assert states(again) == ["done", "done"]
+
+
+def test_films_far_larger_than_all_that_was_measured_are_begun(orchestrator: VideoOrchestrator) -> None:
+    batch = begin(orchestrator, "a fox", "a whale")
+    tiny = StageTime(stage=Stage.CLIPS, model_id=OPTIONS.model, units=1e-4, seconds=5.0)
+    with orchestrator.store._database.write() as connection:
+        batch.add_time(connection, tiny)
+    soon = datetime.now(UTC) + timedelta(seconds=60)
+    Worker(orchestrator, batch, TERMS.model_copy(update={"until": soon})).run()
+    assert states(batch) == ["done", "done"]
 
 
 def test_time_that_is_up_stops_the_work(orchestrator: VideoOrchestrator) -> None:
