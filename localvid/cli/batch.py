@@ -164,16 +164,18 @@ def _moment(text: str, now: datetime | None = None) -> datetime:
 
 
 def _source(file: Path) -> str:
-    """As a batch is found again by; an id is no file."""
+    """As a batch is found again by; the standard input is no file."""
     return str(file.absolute()) if file.exists() else str(file)
 
 
 def _begun(orchestrator: VideoOrchestrator, file: Path) -> BatchRows:
     """The batch of that file, which may be gone by now, or of that id."""
     try:
-        return orchestrator.store.get_batch(_source(file))
-    except JobNotFoundError:
         return orchestrator.store.get_batch(str(file.absolute()))
+    except JobNotFoundError:
+        if file.is_file():  # its name alone may be another's
+            raise
+        return orchestrator.store.get_batch(str(file))
 
 
 def _refuse_what_is_settled(flags: FilmFlags, display: FilmProgress, *, name: str | None) -> None:

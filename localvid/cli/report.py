@@ -36,12 +36,14 @@ def report(
     """
     from localvid.batch_report import write_report
     from localvid.config import load_settings
+    from localvid.errors import JobNotFoundError
     from localvid.store import Store
 
     with Store(load_settings(workspace=workspace).workspace) as store:
-        # A file is remembered by its whole path.
-        file = Path(batch)
-        found = store.get_batch(str(file.absolute()) if file.exists() else batch)
+        try:
+            found = store.get_batch(str(Path(batch).absolute()))  # as a file is remembered
+        except JobNotFoundError:
+            found = store.get_batch(batch)
         page, document = write_report(store, found, folder or store.workspace / "reports" / found.id)
     if as_json:
         print(document.read_text(encoding="utf-8"), end="")

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, update
 
 from localvid.errors import JobNotFoundError
 from localvid.schemas import BatchEntry, BatchSummary, EntryState, NewJob, Stage
@@ -120,23 +121,31 @@ def _add_job(connection: Connection, job: NewJob, planned: Sequence[tuple[str, s
 
 
 def resolve(connection: Connection, name: str) -> str:
-    """The id of the batch that `name` is, or begins, or of the latest of a file so named.
+    """The id that `name` is; or the latest batch of the file of that path, or of that name alone; or the one
+    id that begins so, or whose last part does.
 
-    Raises JobNotFoundError.
+    Raises JobNotFoundError; where several files or ids match, with these.
     """
-    begins = name.strip().lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    wanted = or_(
-        batches.c.source == name,
-        batches.c.id.like(f"{begins}%", escape="\\"),
-        batches.c.id.like(f"%-{begins}%", escape="\\"),
+    begins = name.strip().lower()
+    query = select(batches.c.id, batches.c.source)
+    newest_first = query.order_by(batches.c.created_at.desc(), batches.c.id.desc())
+    known = connection.execute(newest_first).all() if begins else []
+    for batch_id, source in known:
+        if begins == batch_id or name == source:
+            return str(batch_id)
+    named = {source: batch_id for batch_id, source in reversed(known) if Path(source).name == name}
+    begun = {batch_id: batch_id for batch_id, _ in known if f"-{begins}" in f"-{batch_id}"}
+    for what, matches in (("name of several files", named), ("beginning of several batches", begun)):
+        if len(matches) > 1:
+            shown = ", ".join([*matches][:5]) + (", …" if len(matches) > 5 else "")
+            raise JobNotFoundError(
+                f"{name} is the {what}: {shown}", hint="give the whole path, or more of the id"
+            )
+        if matches:
+            return str(next(iter(matches.values())))
+    raise JobNotFoundError(
+        f"no batch {name[:80]!r} in this workspace", hint="`localvid batch FILE` begins one"
     )
-    query = select(batches.c.id).where(wanted).order_by(batches.c.created_at.desc(), batches.c.id.desc())
-    found: str | None = connection.execute(query.limit(1)).scalar()
-    if found is None or not begins:
-        raise JobNotFoundError(
-            f"no batch {name[:80]!r} in this workspace", hint="`localvid batch FILE` begins one"
-        )
-    return found
 
 
 def page(connection: Connection, *, limit: int) -> list[BatchSummary]:

@@ -245,9 +245,9 @@ class Store:
         return BatchRows(self._database, batch_id)
 
     def get_batch(self, name: str) -> BatchRows:
-        """The batch of that id, of an id that begins so, or the latest of the file so named.
+        """The batch of that id, the latest of the file of that path or name, or the one whose id begins so.
 
-        Raises JobNotFoundError.
+        Raises JobNotFoundError, also where several files are so named, or several ids begin so.
         """
         with self._database.read() as connection:
             return BatchRows(self._database, batch_rows.resolve(connection, name))

@@ -488,6 +488,27 @@ def test_a_batch_goes_on_without_its_file_and_says_what_it_leaves_out(
     assert "note: films are made as their batch was begun" in capsys.readouterr().err
 
 
+def test_a_batch_goes_on_by_the_name_of_its_file_but_not_for_another_of_that_name(
+    tmp_path: Path, films: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(tmp_path, str(films), *FLAGS) == 0
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert command(tmp_path, films.name, "--resume") == 0
+    (elsewhere / films.name).touch()
+    assert command(tmp_path, films.name, "--resume") == 2
+    assert "no batch" in capsys.readouterr().err
+
+
+def test_the_beginning_of_several_batches_goes_on_with_none(
+    tmp_path: Path, films: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(tmp_path, str(films), *FLAGS) == command(tmp_path, str(films), *FLAGS) == 0
+    assert command(tmp_path, "2", "--resume") == 2
+    assert "2 is the beginning of several batches" in capsys.readouterr().err
+
+
 def test_a_clock_time_is_met_though_the_clocks_are_put_back_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
     time.tzset()

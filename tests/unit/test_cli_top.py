@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from batches import at_work, finish, give_up, new_batch, retry_later, write_film
+from batches import FIRST, at_work, finish, give_up, new_batch, retry_later, write_film
 
 from localvid.cli import run
 from localvid.cli.at_work import lines_of, look
-from localvid.schemas import EntryState, Stage
-from localvid.store import Next, Store
+from localvid.schemas import EntryState, FilmOptions, Stage
+from localvid.store import NewEntry, Next, Store
 
 
 @pytest.fixture
@@ -163,3 +163,17 @@ def test_a_report_is_made_by_the_files_name(
     assert (store.workspace / "reports" / batch.id / "report.html").is_file()
     assert run(["report", "none", "--workspace", str(store.workspace)]) == 2
     assert "no batch 'none'" in capsys.readouterr().err
+
+
+def test_a_report_is_made_from_another_folder_by_the_files_name_alone(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = store.create_job(prompt="one", options=FilmOptions(), seed=1)
+    batch = store.create_batch(str(tmp_path / "night" / "films.jsonl"), [NewEntry(job.id, 1)], [FIRST])
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert run(["report", "films.jsonl", "--workspace", str(store.workspace)]) == 0
+        assert batch.id in capsys.readouterr().out
+        (tmp_path / "films.jsonl").touch()  # a file of that name here, of which no batch was begun
+    assert run(["report", str(tmp_path / "films.jsonl"), "--workspace", str(store.workspace)]) == 2
+    assert "no batch" in capsys.readouterr().err
