@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,8 @@ _ACCOUNTS = (
 """Address and key of each server that other programs know by the same variables."""
 _MAPPINGS = {"model_paths": '{"local:svd-xt": "/data/svd-xt"}', "clip_prices_usd": '{"replicate:svd": 0.05}'}
 """Settings that stand in a variable as JSON, with an example each."""
+_TOKEN = re.compile(r"[!-~]*")
+"""What a header can carry; a token with a line's end in it would also escape being redacted."""
 
 
 class Settings(Frozen):
@@ -138,6 +141,11 @@ def load_settings(**flags: Any) -> Settings:
         raise InvalidSettingsError(
             f"settings: {explain(error)}", hint="docs/configuration.md lists every setting and its values"
         ) from error
+
+
+def is_token(text: str) -> bool:
+    """Whether a request's header can carry the text."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def secret_names() -> set[str]:

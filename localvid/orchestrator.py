@@ -48,6 +48,7 @@ from localvid.schemas import (
     explain,
     ignore_progress,
 )
+from localvid.sending import check_new_spend
 from localvid.slot import ModelSlot
 from localvid.stages import ANY_STORYBOARD, UNWRITTEN, FilmRun
 from localvid.store import IMAGES, JobLease, Store
@@ -219,6 +220,11 @@ class VideoOrchestrator:
         planned = assign_seeds(storyboard or ANY_STORYBOARD, seed or 0)
         plan = self.plan(planned, options, prompt=prompt)
         return options, plan if storyboard else None
+
+    def check_spend(self, options: FilmOptions, plan: FilmPlan) -> None:
+        """Raise SpendLimitError if a job of what `preview` gave would be refused for its cost."""
+        store = self.store if self.settings.workspace.exists() else None
+        check_new_spend(plan, options, self._allowed(options), store)
 
     def is_made(self, step: Step) -> bool:
         """Whether the step's artifact is in the workspace, so that it will not run."""

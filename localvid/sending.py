@@ -18,7 +18,7 @@ from localvid.errors import LocalvidError
 from localvid.film_steps import artifact
 from localvid.planning import FilmPlan, ShotPlan, Step, StepKind
 from localvid.reporting import FilmProgress
-from localvid.schemas import ModelInfo, ModelKind, OnProgress, Progress, Stage, usd
+from localvid.schemas import FilmOptions, ModelInfo, ModelKind, OnProgress, Progress, Stage, usd
 from localvid.store import JobLease, Limits, MadeMeanwhileError, Store
 
 _LISTEN_SECONDS = 0.1
@@ -35,6 +35,27 @@ def chains(shots: Sequence[ShotPlan]) -> list[list[int]]:
     return found
 
 
+def check_new_spend(plan: FilmPlan, options: FilmOptions, settings: Settings, store: Store | None) -> None:
+    """Raise SpendLimitError if a new job with this plan would be refused for its cost.
+
+    `store` is None where there is no workspace yet: nothing is made, and nothing was spent.
+    """
+    info = registry.get_model(options.model, settings, ModelKind.VIDEO)
+    if not info.manifest.is_remote:
+        return
+    new = [
+        shot
+        for shot in plan.shots
+        if store is None or (is_due(store, plan.shots, shot.index) and not store.has_open_call(shot.clip.key))
+    ]
+    if new:
+        amount, what = _bill(info, len(new))
+        spent = store.month_usd() if store is not None else 0.0
+        _limits(options, settings).check(
+            amount, what=what, job_usd=0.0, month_usd=spent, allow_job="--max-cost USD"
+        )
+
+
 class Sending:
     """What one run of one job sends to a host."""
 
@@ -49,11 +70,7 @@ class Sending:
         self._store = store
         self._lease = lease
         self._bar = bar
-        limit = lease.job.options.max_cost_usd
-        self._limits = Limits(
-            job_usd=settings.max_cost_usd if limit is None else limit,
-            month_usd=settings.max_cost_usd_per_month,
-        )
+        self._limits = _limits(lease.job.options, settings)
 
     def check_spend(self, plan: FilmPlan, indexes: Sequence[int], *, unwritten: int = 0) -> None:
         """Raise SpendLimitError if those of these shots that are missing would cost too much, with so many
@@ -67,10 +84,9 @@ class Sending:
             return
         info = self._model(plan, due[0])
         registry.require(info)
-        count = len(new) + unwritten
-        if count and info.manifest.price is not None:
-            amount, clips = count * info.manifest.price.usd_per_clip, "clip" if count == 1 else "clips"
-            self._lease.check_spend(amount, self._limits, what=f"{count} {clips} of {info.manifest.id}")
+        if count := len(new) + unwritten:
+            amount, what = _bill(info, count)
+            self._lease.check_spend(amount, self._limits, what=what)
 
     def send(self, plan: FilmPlan, groups: Sequence[Sequence[int]]) -> None:
         """Have the shots of each group made, one after the other, and the groups beside each other.
@@ -240,6 +256,19 @@ class _Flight:
         shot = self._plan.shots[index]
         self._current = index
         self._bar.switch(Stage.CLIPS, step or shot.clip, shot=shot, num_shots=len(self._plan.shots))
+
+
+def _limits(options: FilmOptions, settings: Settings) -> Limits:
+    limit = options.max_cost_usd
+    return Limits(
+        job_usd=settings.max_cost_usd if limit is None else limit, month_usd=settings.max_cost_usd_per_month
+    )
+
+
+def _bill(info: ModelInfo, count: int) -> tuple[float, str]:
+    """(US dollars, what they are for) of so many clips."""
+    price, clips = info.manifest.price, "clip" if count == 1 else "clips"
+    return count * price.usd_per_clip if price else 0.0, f"{count} {clips} of {info.manifest.id}"
 
 
 def _is_users_image(shot: ShotPlan) -> bool:

@@ -26,6 +26,7 @@ def print_preview(
     resolved, plan = orchestrator.preview(storyboard, options, prompt=prompt, seed=seed)
     # The words are not written yet; how many steps of which kind there will be is known all the same.
     plan = plan or orchestrator.plan_unwritten(resolved)
+    orchestrator.check_spend(resolved, plan)
     models = {"keyframes": resolved.keyframe_model, "clips": resolved.model}
     steps = [
         {"label": label, "made": storyboard is not None and orchestrator.is_made(step)}

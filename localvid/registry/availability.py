@@ -10,7 +10,7 @@ import importlib.util
 from pathlib import Path
 from typing import NamedTuple
 
-from localvid.config import Settings
+from localvid.config import Settings, is_token
 from localvid.errors import InvalidRequestError
 from localvid.files import expanded
 from localvid.gpu import Cuda
@@ -78,9 +78,14 @@ def _nothing_is_sent(manifest: ModelManifest, settings: Settings) -> Obstacle | 
             f"it runs at {manifest.host}, costs money, and nothing is sent there without your leave",
             "--allow-remote, or allow_remote = true in localvid.toml",
         )
-    if not settings.token_of(manifest.host):
-        name = f"{manifest.host.upper()}_API_TOKEN"
+    name, token = f"{manifest.host.upper()}_API_TOKEN", settings.token_of(manifest.host)
+    if not token:
         return Obstacle(f"there is no token for {manifest.host}", f"set {name}, in the shell or in .env")
+    if not is_token(token.get_secret_value()):
+        return Obstacle(
+            f"the token for {manifest.host} holds a space, a line's end or a letter that no token has",
+            f"set {name} again",
+        )
     return None
 
 

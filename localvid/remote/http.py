@@ -20,7 +20,7 @@ import httpx
 
 from localvid import __version__
 from localvid.addresses import is_loopback
-from localvid.config import Settings
+from localvid.config import Settings, is_token
 from localvid.errors import HostFailedError, NotAvailableError
 from localvid.remote.answers import Answers, UnknownOutcomeError
 from localvid.schemas import Frozen, OnProgress, Progress
@@ -33,8 +33,6 @@ _PATIENCE = 20.0
 """Times the time-out of one answer: so long is a host that does not answer asked again."""
 _MAX_BACKOFF_SECONDS = 30.0
 _FIRST_WAIT_SECONDS = 0.5
-_TOKEN = re.compile(r"[!-~]*")
-"""What a header can carry; a token with a line's end in it would also escape being redacted."""
 
 
 class HostSettings(Frozen):
@@ -87,7 +85,7 @@ class HostClient:
             raise NotAvailableError(
                 f"the base address of {name} is no URL", hint=f"mend {name.lower()}_base_url"
             ) from error
-        if not _TOKEN.fullmatch(token):
+        if not is_token(token):
             raise NotAvailableError(
                 f"the token for {name} holds a space, a line's end or a letter that no token has",
                 hint=f"set {name.upper()}_API_TOKEN again",

@@ -32,6 +32,24 @@ class Limits(Frozen):
     job_usd: float
     month_usd: float
 
+    def check(
+        self, amount_usd: float, *, what: str, job_usd: float, month_usd: float, allow_job: str
+    ) -> None:
+        """Raise SpendLimitError if so much more than what the job and the month have spent is beyond a limit.
+
+        `allow_job` says how the job is allowed more.
+        """
+        for limit, spent, of, raise_it in (
+            (self.job_usd, job_usd, "the job", allow_job),
+            (self.month_usd, month_usd, "the month", "max_cost_usd_per_month"),
+        ):
+            if spent + amount_usd > limit + _ROUNDING_USD:
+                raise SpendLimitError(
+                    f"{what} would cost about {usd(amount_usd)}, and of the limit of {usd(limit)} for {of} "
+                    f"{usd(spent)} are spent or set aside",
+                    hint=f"to allow more: {raise_it}",
+                )
+
 
 class MadeMeanwhileError(JobBusyError):
     """Another job has published the step's artifact since: nothing is to be sent."""
@@ -137,23 +155,19 @@ def check_limits(
     connection: Connection, job_id: str, amount_usd: float, limits: Limits, *, what: str
 ) -> None:
     """Raise SpendLimitError if so much more would lead beyond the job's limit or the month's."""
+    limits.check(
+        amount_usd,
+        what=what,
+        job_usd=_sum(connection, paid_calls.c.job_id == job_id),
+        month_usd=month_usd(connection),
+        allow_job=f"localvid resume {job_id} --max-cost USD",
+    )
+
+
+def month_usd(connection: Connection) -> float:
+    """What all jobs have spent and set aside in this month, in UTC."""
     month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    for limit, of, raise_it, where in (
-        (
-            limits.job_usd,
-            "the job",
-            f"localvid resume {job_id} --max-cost USD",
-            paid_calls.c.job_id == job_id,
-        ),
-        (limits.month_usd, "the month", "max_cost_usd_per_month", paid_calls.c.created_at >= month),
-    ):
-        spent = _sum(connection, where)
-        if spent + amount_usd > limit + _ROUNDING_USD:
-            raise SpendLimitError(
-                f"{what} would cost about {usd(amount_usd)}, and of the limit of {usd(limit)} for {of} "
-                f"{usd(spent)} are spent or set aside",
-                hint=f"to allow more: {raise_it}",
-            )
+    return _sum(connection, paid_calls.c.created_at >= month)
 
 
 def has_open_call(connection: Connection, step_key: str) -> bool:

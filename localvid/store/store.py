@@ -158,6 +158,11 @@ class Store:
         with self._database.read() as connection:
             return paid.has_open_call(connection, step_key)
 
+    def month_usd(self) -> float:
+        """What all jobs, deleted ones too, have spent and set aside in this month."""
+        with self._database.read() as connection:
+            return paid.month_usd(connection)
+
     def confirm_calls(self, job_id: str) -> int:
         """The user lets clips that may be paid for already be paid for again; how many there are."""
         with self._database.write() as connection:

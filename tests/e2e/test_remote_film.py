@@ -272,6 +272,25 @@ def test_the_months_limit_holds_over_jobs_that_were_deleted(
     assert len(server.creations()) == 3
 
 
+def test_a_dry_run_is_held_to_the_limits_of_what_is_still_to_be_paid_for(settings: Settings) -> None:
+    def check(board: Storyboard) -> None:
+        limited = settings.model_copy(update={"max_cost_usd": 0.07, "max_cost_usd_per_month": 0.2})
+        with VideoOrchestrator(limited) as dry:
+            options, plan = dry.preview(board, SMALL)
+            assert plan is not None
+            dry.check_spend(options, plan)
+
+    with pytest.raises(SpendLimitError, match=r"3 clips of .* of the limit of \$0.070 for the job \$0.00"):
+        check(BOARD)
+    assert not settings.workspace.exists()
+    with VideoOrchestrator(settings) as orchestrator:
+        orchestrator.execute_job(orchestrator.create_job(storyboard=BOARD, options=SMALL).id)
+
+    check(BOARD)
+    with pytest.raises(SpendLimitError, match=r"1 clip of .* of the limit of \$0.20 for the month \$0.17"):
+        check(BOARD.with_shot(0, seed=9))
+
+
 def test_the_users_own_price_stands_in_for_the_manifests(settings: Settings) -> None:
     with VideoOrchestrator(
         settings.model_copy(update={"clip_prices_usd": {"replicate:svd-xt": 0.4}})
@@ -604,6 +623,11 @@ def test_the_command_line_shows_the_estimate_before_and_the_sum_after(
     assert "nothing is sent there without your leave" in capsys.readouterr().err
     assert run([*words, "--allow-remote", "--dry-run"]) == 0
     assert "about $0.13" in capsys.readouterr().out
+    assert run([*words, "--allow-remote", "--max-cost", "0.1", "--dry-run"]) == 3
+    refused = capsys.readouterr()
+    assert "2 clips of replicate:svd-xt would cost about $0.13" in refused.err
+    assert "to allow more: --max-cost USD" in refused.err
+    assert "to do" not in refused.out
     assert run([*words, "--allow-remote", "--max-cost", "0.1"]) == 3
     stopped = capsys.readouterr().err
     assert "2 clips of replicate:svd-xt would cost about $0.13" in stopped

@@ -52,6 +52,20 @@ def put_snapshot(settings: Settings, of: ModelManifest, *, commit: str | None = 
     return folder
 
 
+def test_a_token_that_no_header_can_carry_is_an_obstacle_unsaid(settings: Settings) -> None:
+    def remote(token: str) -> ModelInfo:
+        changes = {"allow_remote": True, "replicate_api_token": SecretStr(token)}
+        return get_model("replicate:svd-xt", settings.model_copy(update=changes))
+
+    assert remote("r8_ab").available
+    for token in ("r8_a b", "r8_ab\n"):
+        info = remote(token)
+        assert not info.available
+        assert info.reason.startswith("the token for replicate holds a space, a line's end")
+        assert info.remedy == "set REPLICATE_API_TOKEN again"
+        assert token not in info.reason
+
+
 def test_what_is_part_of_localvid_always_runs(settings: Settings) -> None:
     for name in ("animatic", "animatic-still", "outline"):
         info = inspect(settings, name, NO_GPU)
