@@ -59,11 +59,17 @@ def wrapped(text: str, *, size: int, room: float, most: int) -> tuple[list[str],
             line += piece
     lines.append(line.rstrip())
     if len(lines) > most:
-        last = lines[most - 1]
-        while last and font.getlength(last + "…") > room:
+        last, ellipsis = lines[most - 1], _ellipsis_of(font)
+        while last and font.getlength(last + ellipsis) > room:
             last = last[:-1]
-        lines = [*lines[: most - 1], last.rstrip(" ,.;:") + "…"]
+        lines = [*lines[: most - 1], last.rstrip(" ,.;:") + ellipsis]
     return [_clipped(line, font, room) for line in lines if line], font
+
+
+def _ellipsis_of(font: Font) -> str:
+    """As the font can write it, which may have one script alone; empty where it has no dots at all."""
+    ways = ("…", "...", "・・・")
+    return next((way for way in ways if _covers(font, way[0])), "")
 
 
 def _clipped(line: str, font: Font, room: float) -> str:

@@ -55,6 +55,17 @@ def test_a_long_text_is_cut_and_stays_beside_number_and_sign() -> None:
     assert rows.max() < 360 - 5
 
 
+@pytest.mark.parametrize(("lacking", "ellipsis"), [("", "…"), ("…", "..."), ("….", "・・・"), ("….・", "")])
+def test_a_text_is_cut_without_an_empty_box(
+    monkeypatch: pytest.MonkeyPatch, lacking: str, ellipsis: str
+) -> None:
+    monkeypatch.setattr(lettering, "_covers", lambda _font, char: char not in lacking)
+    lines, font = lettering.wrapped("a fox runs " * 30, size=16, room=200, most=2)
+    assert len(lines) == 2
+    assert lines[1].rstrip("….・") + ellipsis == lines[1]
+    assert font.getlength(lines[1]) <= 200
+
+
 def test_each_camera_has_a_sign_of_its_own() -> None:
     signs = {camera: letters(drawn("", camera=camera))[:, 560:].tobytes() for camera in Camera}
     assert len(set(signs.values())) == len(Camera)
