@@ -12,7 +12,7 @@ def check_request(request: VideoRequest, capabilities: ModelCapabilities) -> Non
     if problems:
         raise CapabilityError(
             f"{request.model_id}: " + "; ".join(problems),
-            hint="`localvid list-models` shows what each model can do",
+            hint="ask for what it can make, or for another model: `localvid list-models` shows all",
         )
 
 

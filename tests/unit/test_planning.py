@@ -215,8 +215,13 @@ def test_a_model_that_needs_a_first_frame_gets_one_or_is_refused() -> None:
     ],
 )
 def test_what_the_model_cannot_do_is_refused(options: dict[str, int], message: str) -> None:
-    with pytest.raises(CapabilityError, match=message):
+    with pytest.raises(CapabilityError, match=message) as caught:
         plan(options=FilmOptions(metadata=False, **options), video=DIFFUSION, painter=PAINTER)
+    # The list names models and no sizes: those stand in the message.
+    assert (
+        caught.value.hint
+        == "ask for what it can make, or for another model: `localvid list-models` shows all"
+    )
 
 
 def test_an_option_that_would_be_ignored_is_refused() -> None:
