@@ -80,7 +80,9 @@ def _print_model(console: Console, info: ModelInfo) -> None:
 
     manifest = info.manifest
     mark = ("✓", "bold green") if info.available else ("✗", "bold red")
-    size = output.byte_size(manifest.total_bytes) if manifest.total_bytes else "no weights"
+    size = "weights of unknown size" if manifest.files else "no weights"
+    if manifest.total_bytes:
+        size = output.byte_size(manifest.total_bytes)
     if manifest.price is not None:
         size = f"at {manifest.host}, about {manifest.price}"
     console.print(Text.assemble("  ", mark, " ", (manifest.id, "bold"), f"  {manifest.title}"))

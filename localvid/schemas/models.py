@@ -189,6 +189,8 @@ class ModelManifest(Frozen):
     package: _PackageName | None = None
     """Python package that carries the weights, in place of a repository."""
     files: tuple[ModelFile, ...] = ()
+    about_bytes: int | None = Field(default=None, gt=0)
+    """Of all files together, where the sizes of some are not published."""
     licence: str
     licence_url: str = ""
     licence_notes: str = ""
@@ -231,8 +233,8 @@ class ModelManifest(Frozen):
 
     @property
     def total_bytes(self) -> int:
-        """Size of all files together; those of unknown size count as nothing."""
-        return sum(file.bytes or 0 for file in self.files)
+        """Size of all files together, as far as it is known; 0 where nothing is."""
+        return max(self.about_bytes or 0, sum(file.bytes or 0 for file in self.files))
 
 
 class Obstacle(NamedTuple):

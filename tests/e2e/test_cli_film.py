@@ -1,6 +1,7 @@
 """Films by the real command line."""
 
 import io
+import itertools
 import json
 import os
 import pty
@@ -258,6 +259,26 @@ def test_listings_of_this_installation() -> None:
     findings = printed_json("doctor")
     assert {finding["level"] for finding in findings} <= {"ok", "warn"}
     assert "workspace" in localvid("doctor").stdout
+
+
+def test_a_model_is_listed_with_the_size_of_its_weights(workspace: Path) -> None:
+    own = workspace / "models" / "mine.toml"
+    own.parent.mkdir()
+    own.write_text(
+        'id = "llm:mine"\nkind = "storyboard"\ntitle = "Mine"\nlicence = "MIT"\nrevision = "main"\n'
+        'adapter = "localvid.llm.llama.writer:LlamaWriter"\nrepo = "someone/mine-GGUF"\n'
+        'files = [{ path = "mine.gguf" }]\n'
+    )
+    lines = localvid("list-models").stdout.splitlines()
+    sizes = {
+        line.split()[1]: below.strip().split(", ")[0]
+        for line, below in itertools.pairwise(lines)
+        if line.startswith(("  ✓", "  ✗"))
+    }
+    assert sizes["local:svd-xt-1-1"] == "4.5 GB"
+    assert sizes["keyframe:sdxl-turbo"] == "6.9 GB"
+    assert sizes["llm:mine"] == "weights of unknown size"
+    assert sizes["local:animatic"] == "no weights"
 
 
 def test_doctor_fails_where_no_film_can_be_made() -> None:

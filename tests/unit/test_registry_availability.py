@@ -79,6 +79,14 @@ def test_without_a_gpu_nobody_is_told_to_download(settings: Settings) -> None:
     assert "pull" not in info.remedy
 
 
+def test_a_keyframe_model_needs_no_gpu_and_is_told_to_be_pulled(settings: Settings) -> None:
+    info = inspect(settings, "sdxl-turbo", NO_GPU)
+    assert info.reason == "its weights are not downloaded"
+    assert info.remedy == "`localvid pull sdxl-turbo` (6.9 GB)"
+    put_snapshot(settings, manifest(settings, "sdxl-turbo"))
+    assert inspect(settings, "sdxl-turbo", NO_GPU).available
+
+
 def test_weights_that_are_not_here_name_the_command_and_its_size(settings: Settings) -> None:
     info = inspect(settings, "svd-xt")
     assert not info.available
@@ -141,7 +149,7 @@ def test_a_gated_model_asks_for_a_token_first(settings: Settings) -> None:
     assert "HF_TOKEN" in info.remedy
     assert "https://huggingface.co/stabilityai/stable-video-diffusion-img2vid-xt-1-1" in info.remedy
     with_token = settings.model_copy(update={"hf_token": SecretStr("hf_x")})
-    assert inspect(with_token, "svd-xt-1-1").remedy == "`localvid pull svd-xt-1-1`"
+    assert inspect(with_token, "svd-xt-1-1").remedy == "`localvid pull svd-xt-1-1` (4.5 GB)"
 
 
 def test_offline_says_that_it_is(settings: Settings) -> None:
