@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -27,8 +27,8 @@ _HINT = "models/README.md describes a manifest"
 def load_manifests(settings: Settings) -> dict[str, ModelManifest]:
     """All manifests by id: the shipped ones, then `<workspace>/models/*.toml`, which may replace them.
 
-    Raises InvalidSettingsError with the file and the key for a manifest that cannot be used, and for two
-    of the user's files with one id.
+    Raises InvalidSettingsError with the file and the key for a manifest that cannot be used, for two of the
+    user's files with one id, and for a setting that names a model that is not there.
     """
     manifests = dict(_read_shipped(_shipped()))
     own: dict[str, Path] = {}
@@ -41,7 +41,27 @@ def load_manifests(settings: Settings) -> dict[str, ModelManifest]:
             )
         own[manifest.id] = path
         manifests[manifest.id] = manifest
+    _check_named(settings, manifests)
     return manifests
+
+
+def _check_named(settings: Settings, manifests: Mapping[str, ModelManifest]) -> None:
+    """The ids that the settings map to something: only here is it known which there are."""
+    remote = [manifest.id for manifest in manifests.values() if manifest.is_remote]
+    by_name = [*manifests, *map(short_name, manifests.values())]
+    for setting, named, known in (
+        ("model_paths", settings.model_paths, by_name),
+        ("clip_prices_usd", settings.clip_prices_usd, remote),
+    ):
+        for name in named:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                meant = f"; did you mean {close[0]}?" if close else ""
+                own = settings.workspace / "models"
+                raise InvalidSettingsError(
+                    f"{setting}: there is no {'remote ' if known is remote else ''}model {name!r}{meant}",
+                    hint=f"docs/models.md has the models' ids; your own have theirs in {own}",
+                )
 
 
 @cache

@@ -152,6 +152,40 @@ def test_the_users_own_manifests_join_and_replace_the_shipped(settings: Settings
 
 
 @pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"model_paths": {"local:svdxt": "/x"}},
+            "model_paths: there is no model 'local:svdxt'; did you mean local:svd-xt?",
+        ),
+        ({"model_paths": {"svdxt": "/x"}}, "model_paths: there is no model 'svdxt'; did you mean svd-xt?"),
+        ({"model_paths": {"?": "/x"}}, "model_paths: there is no model '?'"),
+        (
+            {"clip_prices_usd": {"replicate:svd_xt": 0.1}},
+            "clip_prices_usd: there is no remote model 'replicate:svd_xt'; did you mean replicate:svd-xt?",
+        ),
+        (
+            {"clip_prices_usd": {"local:svd-xt": 0.1}},
+            "clip_prices_usd: there is no remote model 'local:svd-xt'; did you mean replicate:svd-xt?",
+        ),
+    ],
+)
+def test_a_setting_for_a_model_that_is_not_there_is_refused(
+    workspace: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InvalidSettingsError) as caught:
+        load_manifests(Settings.model_validate({"workspace": workspace, **changes}))
+    assert caught.value.message == message
+
+
+def test_settings_name_models_by_id_and_by_short_name_and_the_users_own(settings: Settings) -> None:
+    own(settings, OWN)
+    paths = {name: Path("/x") for name in ("local:svd-xt", "svd", "llm:mine", "mine")}
+    prices = {"replicate:svd": 0.1}
+    load_manifests(settings.model_copy(update={"model_paths": paths, "clip_prices_usd": prices}))
+
+
+@pytest.mark.parametrize(
     "change",
     [
         ("llm:mine", "openai:mine"),
