@@ -265,15 +265,12 @@ def validated_options(values: dict[str, Any]) -> FilmOptions:
     from pydantic import ValidationError
 
     from localvid.errors import InvalidRequestError
-    from localvid.schemas import FilmOptions
+    from localvid.schemas import FilmOptions, reasons
 
     try:
         return FilmOptions.model_validate(values)
     except ValidationError as error:
-        problems = [
-            f"{_flag(str(item['loc'][0]))}: {item['msg'].removeprefix('Value error, ')}"
-            for item in error.errors(include_url=False, include_input=False)
-        ]
+        problems = [f"{_flag(str(place[0]))}: {why}" for place, why in reasons(error)]
         raise InvalidRequestError(
             "; ".join(dict.fromkeys(problems)), hint="--help lists every option and its values"
         ) from error

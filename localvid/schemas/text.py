@@ -88,17 +88,36 @@ def explain(error: Any) -> str:
 
 def reasons(error: Any) -> list[tuple[Place, str]]:
     """All that a pydantic ValidationError says: where, as keys and indices, and why."""
-    errors = error.errors(include_url=False, include_input=False)
+    errors = error.errors(include_url=False)
     within = {item["loc"][:depth] for item in errors for depth in range(len(item["loc"]))}
     # A list of which no item is valid is not too short.
     errors = [item for item in errors if item["type"] != "too_short" or item["loc"] not in within]
-    return [
-        (
-            item["loc"],
-            "unknown key" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, "),
-        )
-        for item in errors
-    ]
+    return [(item["loc"], _plain(item)) for item in errors]
+
+
+def _plain(item: Any) -> str:
+    """Why, without pydantic's words where they are Python's."""
+    match item["type"]:
+        case "extra_forbidden":
+            return "unknown key"
+        case "too_short":
+            return f"needs at least {_items(item['ctx']['min_length'])}, not {item['ctx']['actual_length']}"
+        case "too_long":
+            return f"takes at most {_items(item['ctx']['max_length'])}"
+        case "less_than" | "less_than_equal" | "greater_than" | "greater_than_equal" if _is_nan(
+            item["input"]
+        ):
+            return "nan is no number"
+    return str(item["msg"]).removeprefix("Value error, ")
+
+
+def _items(number: int) -> str:
+    return f"{number} item" if number == 1 else f"{number} items"
+
+
+def _is_nan(value: object) -> bool:
+    """Of a number, or of text that stands for one in a variable."""
+    return str(value).strip().lower().lstrip("+-") == "nan"
 
 
 def dotted(place: Place) -> str:

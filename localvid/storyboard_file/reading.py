@@ -79,8 +79,10 @@ def json_data(text: str, name: str) -> Any:
         raise InvalidStoryboardError(
             f"{name} is not JSON that is read: it is nested too deep", hint=HINT
         ) from error
-    except ValueError as error:  # an integer of thousands of digits
-        raise InvalidStoryboardError(f"{name} is not JSON that is read: {error}", hint=HINT) from error
+    except ValueError as error:
+        raise InvalidStoryboardError(
+            f"{name} is not JSON that is read: a number in it has thousands of digits", hint=HINT
+        ) from error
 
 
 def _of_yaml(text: str, name: str) -> Storyboard:

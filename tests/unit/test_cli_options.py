@@ -61,6 +61,11 @@ def test_a_bad_value_is_an_error_that_names_the_flag(values: dict[str, object], 
     assert "\n" not in caught.value.message
 
 
+def test_what_is_no_number_is_called_that() -> None:
+    with pytest.raises(InvalidRequestError, match=r"^--noise-aug-strength: nan is no number$"):
+        validated_options({"noise_aug_strength": float("nan")})
+
+
 def test_seeds_have_the_range_of_the_schemas() -> None:
     for name in ("generate", "render", "redo", "storyboard"):
         (seed,) = [parameter for parameter in command(name).params if "--seed" in parameter.opts]

@@ -7,6 +7,7 @@ from localvid.schemas import (
     Camera,
     FilmOptions,
     ModelManifest,
+    SamplingSettings,
     Shot,
     Storyboard,
     Transition,
@@ -56,6 +57,13 @@ def test_a_shot_out_of_bounds_is_refused_with_its_place(change: dict[str, object
         Shot.model_validate({"description": "a", **change})
     assert place in explain(caught.value)
     assert "\n" not in explain(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), "nan", "-NaN"])
+def test_what_is_no_number_is_not_said_to_be_too_large(value: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        SamplingSettings.model_validate({"noise_aug_strength": value})
+    assert "noise_aug_strength: nan is no number" in explain(caught.value)
 
 
 def test_five_hundred_shots_are_too_many() -> None:
