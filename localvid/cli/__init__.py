@@ -29,11 +29,13 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong use, 3 not available here, 130
     interrupted."""
+    output.open_closed_streams()
     output.accept_any_text()
     try:
-        with signals.interrupting():
-            code = _dispatch(list(arguments))
-        sys.stdout.flush()
+        with output.telling_of_output():
+            with signals.interrupting():
+                code = _dispatch(list(arguments))
+            sys.stdout.flush()
     except LocalvidError as error:
         hint = output.with_workspace(error.hint, output.workspace_flag(arguments))
         output.print_error(error.message, hint, stopped=isinstance(error, StoppedError))
@@ -45,6 +47,13 @@ def run(arguments: Sequence[str]) -> int:
         code = 130
     except BrokenPipeError:
         _close_standard_output()
+        return 1
+    except output.StandardOutputError as error:
+        _close_standard_output()
+        output.print_error(
+            f"the standard output cannot be written: {error}",
+            "send it elsewhere, or free some space there",
+        )
         return 1
     if code == 130:
         output.print_error("interrupted", stopped=True)
@@ -63,6 +72,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _close_standard_output() -> None:
-    """Nobody reads it any more (`localvid list-jobs | head -1`): let the interpreter's last flush succeed."""
+    """Nobody reads it any more (`localvid list-jobs | head -1`), or its disk is full: let the interpreter's
+    last flush succeed."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

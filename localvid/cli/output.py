@@ -12,10 +12,11 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
     import typer
@@ -84,6 +85,51 @@ def _styled(text: str, code: str) -> str:
 
 
 # --- streams -------------------------------------------------------------------------------------
+
+
+class StandardOutputError(Exception):
+    """The standard output cannot be written; its text is the system's reason. A broken pipe is none."""
+
+
+@contextmanager
+def telling_of_output() -> Iterator[None]:
+    """Within the block, what cannot be written to the standard output is StandardOutputError: an OSError does
+    not tell which file it is of."""
+    with redirect_stdout(cast("TextIO", _StandardOutput(sys.stdout))):
+        yield
+
+
+class _StandardOutput:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with _system_errors_told():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        with _system_errors_told():
+            self._stream.flush()
+
+
+@contextmanager
+def _system_errors_told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StandardOutputError(error.strerror or str(error)) from error
+
+
+def open_closed_streams() -> None:
+    """Where one of the standard streams is closed (`localvid list-jobs >&-`), let it be the null device."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # it stays open
 
 
 def accept_any_text() -> None:

@@ -2,8 +2,12 @@
 
 import io
 import json
+import os
 import re
+import shlex
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -11,7 +15,7 @@ import pytest
 from PIL import Image
 
 from localvid.cli import run
-from localvid.schemas import JobStatus
+from localvid.schemas import FilmOptions, JobStatus
 from localvid.store import Store
 
 SMALL = ["--llm", "outline", "--model", "animatic", "--width", "128", "--height", "72", "--num-frames", "4"]
@@ -285,6 +289,43 @@ def test_a_full_disk_stops_the_film_and_the_job_is_kept(
     error, hint = shown.err.splitlines()[-2:]
     assert error.startswith("error: ")
     assert f"localvid resume --workspace {workspace}" in hint
+
+
+# --- streams -------------------------------------------------------------------------------------
+
+
+def _from_a_shell(command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = f"{shlex.quote(sys.executable)} -m localvid {command}"
+    return subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, env={**os.environ, **variables}
+    )
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["list-jobs --json", "list-models", "--help", "get-job {job}"])
+def test_a_standard_output_that_cannot_be_written(workspace: Path, command: str, unbuffered: str) -> None:
+    with Store(workspace) as store:
+        job = store.create_job(prompt="waves", options=FilmOptions(), seed=0)
+    done = _from_a_shell(f"{command.format(job=job.id)} >/dev/full", PYTHONUNBUFFERED=unbuffered)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: the standard output cannot be written: No space left on device\n"
+        "hint: send it elsewhere, or free some space there\n"
+    )
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["list-jobs", "list-jobs --json", "list-models"])
+def test_a_closed_stream_keeps_no_command_from_running(command: str, closed: str) -> None:
+    done = _from_a_shell(f"{command} {closed}")
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
+def test_errors_stay_off_the_standard_output_where_theirs_is_closed() -> None:
+    done = _from_a_shell("get-job nothing 2>&-")
+    assert done.returncode == 2
+    assert done.stdout == ""
 
 
 # --- jobs ----------------------------------------------------------------------------------------
