@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from localvid.cli import output, signals
 from localvid.cli.progress import FilmProgress, film_progress
-from localvid.errors import InvalidRequestError, LocalvidError, StoppedError
+from localvid.errors import InvalidRequestError, JobInterruptedError, LocalvidError, StoppedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,8 @@ def make_film(
             job = orchestrator.execute_job(job.id, on_progress=display.report)
     except LocalvidError as error:
         raise _with_resume(error, job) from error
+    except KeyboardInterrupt as error:
+        raise JobInterruptedError("stopped", hint=f"localvid resume {job.id}") from error
     _print_film(job, as_json=as_json, quiet=quiet, workspace=workspace)
 
 

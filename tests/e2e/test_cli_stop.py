@@ -1,15 +1,19 @@
 """Stopping a film by Ctrl-C, SIGTERM, and from another process, and going on with it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from localvid.cli import run
 from localvid.schemas import JobStatus, VideoJob
+from localvid.slot import ModelSlot
 from localvid.store import Store
 
 BOARD = {
@@ -81,8 +85,28 @@ def test_a_second_signal_ends_it_at_once(rendering: subprocess.Popen[str], works
     _out, err = rendering.communicate(timeout=60)
     assert rendering.returncode == 130
     assert "Traceback" not in err
-    assert the_job(workspace).status is JobStatus.INTERRUPTED
+    job = the_job(workspace)
+    assert err.splitlines()[-1] == f"hint: localvid resume --workspace {workspace} {job.id}"
+    assert job.status is JobStatus.INTERRUPTED
     assert list((workspace / "tmp").iterdir()) == []
+
+
+def test_a_second_signal_while_the_model_is_closed_says_how_to_go_on(
+    tmp_path: Path, workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+    monkeypatch.setattr(ModelSlot, "__exit__", interrupted)
+    board = tmp_path / "board.json"
+    board.write_text(json.dumps({"shots": [{"description": "the sea", "duration_seconds": 0.25}]}))
+    size = ["--width", "128", "--height", "72", "--model", "animatic"]
+    assert run(["render", str(board), *size, "--workspace", str(workspace)]) == 130
+    *_, stopped, hint = capsys.readouterr().err.splitlines()
+    assert stopped == "stopped"
+    assert hint == f"hint: localvid resume --workspace {workspace} {the_job(workspace).id}"
 
 
 def test_another_process_cancels_it(rendering: subprocess.Popen[str], workspace: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from localvid.config import Settings
+from localvid.errors import JobInterruptedError
 from localvid.media.decode import read_frames
 from localvid.pipelines.animatic import Animatic, AnimaticPainter, adapter
 from localvid.pipelines.animatic.camera import CameraPath
@@ -99,6 +101,23 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     return float(np.abs(first.astype(int) - second.astype(int)).mean())
+
+
+def test_an_interrupt_while_its_threads_end_is_not_lost(
+    animatic: Animatic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            super().shutdown(wait, cancel_futures=cancel_futures)
+            raise KeyboardInterrupt
+
+    def stop(progress: Progress) -> None:
+        if progress.step:
+            raise JobInterruptedError("stopped at a safe point")
+
+    monkeypatch.setattr(adapter, "ThreadPoolExecutor", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        animatic.generate(request(tmp_path / "a.mp4"), on_progress=stop)
 
 
 def test_a_clip_has_the_frames_that_were_asked_for(animatic: Animatic, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 from PIL import Image
@@ -51,8 +52,12 @@ class Animatic(VideoModel):
         workers = min(4, self.settings.threads or os.cpu_count() or 1)
         report = Progress(step=0, num_steps=request.num_frames, message="drawing frames")
         look = ClipLook(drawn=True)
-        with writing_shot(output, request) as shot:
-            for index, frame in enumerate(_frames(scene, path, request, workers=workers), start=1):
+        with (
+            writing_shot(output, request) as shot,
+            # Closed by name: where it is forgotten, an interrupt that comes meanwhile would be lost.
+            closing(_frames(scene, path, request, workers=workers)) as frames,
+        ):
+            for index, frame in enumerate(frames, start=1):
                 if request.hand_over is None or index < request.num_frames:  # that one has no caption
                     look.see(frame)
                 shot.write(frame)
@@ -126,7 +131,9 @@ def _shoot(request: VideoRequest) -> Shoot:
     )
 
 
-def _frames(scene: Scene, path: CameraPath, request: VideoRequest, *, workers: int) -> Iterator[Pixels]:
+def _frames(
+    scene: Scene, path: CameraPath, request: VideoRequest, *, workers: int
+) -> Generator[Pixels, None, None]:
     """The clip's frames in order, drawn by several threads: Pillow lets go of the interpreter's lock.
 
     One that the next shot goes on from carries no caption: it would stand under that shot's own.
