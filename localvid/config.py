@@ -8,6 +8,7 @@ settings, in capitals and with the prefix `LOCALVID_`.
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import re
 import tomllib
@@ -120,7 +121,7 @@ class Settings(Frozen):
 def load_settings(**flags: Any) -> Settings:
     """Read the settings; a flag that is None was not given.
 
-    Raises InvalidSettingsError for an unknown key, a bad value or a file that is not TOML.
+    Raises InvalidSettingsError for an unknown key, a bad value or a file that is not TOML, or no `.env`.
     """
     merged: dict[str, Any] = {}
     path = _config_file(os.environ)
@@ -178,14 +179,10 @@ def _config_file(environment: Mapping[str, str]) -> Path | None:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        values = tomllib.loads(_read_text(path))
+    except tomllib.TOMLDecodeError as error:
         raise InvalidSettingsError(
             f"{path} is not valid TOML: {error}", hint="mend the file at that line"
-        ) from error
-    except OSError as error:
-        raise InvalidSettingsError(
-            f"{path} cannot be read: {error.strerror}", hint="check the file's permissions"
         ) from error
     for name in values:
         _known(name, str(path))
@@ -196,14 +193,32 @@ def _read_dotenv(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     from dotenv import dotenv_values  # most runs have no .env
+    from dotenv.parser import parse_stream
 
-    try:
-        found = dotenv_values(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSettingsError(
-            f"{path} cannot be read: {error}", hint="mend or remove the file"
-        ) from error
+    text = _read_text(path)
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            written = binding.original.string
+            blank_lines = written[: len(written) - len(written.lstrip())].count("\n")
+            raise InvalidSettingsError(
+                f"{path}, line {binding.original.line + blank_lines}: not NAME=value",
+                hint="mend that line (a quote that is opened must be closed), or put a # before it",
+            )
+    found = dotenv_values(stream=io.StringIO(text))
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
+    except UnicodeDecodeError as error:
+        raise InvalidSettingsError(
+            f"{path} cannot be read: it is not UTF-8 text", hint="save the file as UTF-8"
+        ) from error
+    except OSError as error:
+        raise InvalidSettingsError(
+            f"{path} cannot be read: {error.strerror}", hint="check the file's permissions"
+        ) from error
 
 
 def _from_variables(variables: Mapping[str, str], origin: str) -> dict[str, Any]:

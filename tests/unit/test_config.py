@@ -56,8 +56,17 @@ def test_a_mistake_in_the_file_is_one_line_with_a_hint(empty_folder: Path, text:
 
 def test_a_file_that_is_not_text_is_one_line(empty_folder: Path) -> None:
     (empty_folder / "localvid.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InvalidSettingsError, match="not valid TOML"):
+    with pytest.raises(InvalidSettingsError, match="is not UTF-8 text") as caught:
         load_settings()
+    assert caught.value.message == "localvid.toml cannot be read: it is not UTF-8 text"
+    assert caught.value.hint == "save the file as UTF-8"
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(empty_folder: Path) -> None:
+    (empty_folder / "localvid.toml").write_text("threads = 1", encoding="utf-8-sig")
+    assert load_settings().threads == 1
+    (empty_folder / ".env").write_text("LOCALVID_THREADS=2", encoding="utf-8-sig")
+    assert load_settings().threads == 2
 
 
 def test_a_variable_with_a_typo_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,6 +164,33 @@ def test_a_dotenv_that_is_not_text_is_one_line(empty_folder: Path) -> None:
     (empty_folder / ".env").write_bytes(b"\xff\xfe=\xff")
     with pytest.raises(InvalidSettingsError, match="cannot be read"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("no name and value;\n", 1),
+        ("# a note\nLOCALVID_THREADS=2\n\n\nLOCALVID DEVICE=cpu\n", 5),
+        ("LOCALVID_THREADS=2\nHF_TOKEN='hf_canary\n", 2),
+    ],
+)
+def test_a_dotenv_with_a_line_that_says_nothing_is_one_line(
+    empty_folder: Path, text: str, line: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    (empty_folder / ".env").write_text(text)
+    with pytest.raises(InvalidSettingsError) as caught:
+        load_settings()
+    assert caught.value.message == f".env, line {line}: not NAME=value"
+    assert "mend that line" in caught.value.hint
+    assert caplog.records == []
+
+
+def test_a_dotenv_may_use_what_other_programs_understand(empty_folder: Path) -> None:
+    (empty_folder / ".env").write_text(
+        "# a note\nNAME_ALONE\nexport CORES=2  # of this machine\nLOCALVID_THREADS=${CORES}\n"
+        "TEXT='two\nlines'\n"
+    )
+    assert load_settings().threads == 2
 
 
 @pytest.mark.parametrize("document", ["docs/configuration.md", "localvid.toml"])
