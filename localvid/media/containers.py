@@ -61,10 +61,9 @@ def output_format(output: Path) -> Format:
     """The format that the extension of `output` names; InvalidRequestError for one that is not written."""
     found = FORMATS.get(output.suffix.lower())
     if found is None:
-        said = f"{output.suffix!r}" if output.suffix else "no extension"
-        raise InvalidRequestError(
-            f"{output.name}: {said} is not a film's extension", hint=f"use one of {', '.join(FORMATS)}"
-        )
+        name = output.name or str(output)
+        said = f": {output.suffix!r} is not a film's extension" if output.suffix else " has no extension"
+        raise InvalidRequestError(f"{name}{said}", hint=f"use one of {', '.join(FORMATS)}")
     return found
 
 

@@ -252,8 +252,12 @@ def test_a_variable_with_a_typo(capsys: pytest.CaptureFixture[str], monkeypatch:
 @pytest.mark.parametrize(
     ("output", "code", "said"),
     [
-        ("film.avi", 2, ".avi"),
-        ("film", 2, "no extension"),
+        ("film.avi", 2, "film.avi: '.avi' is not a film's extension"),
+        ("film", 2, "film has no extension"),
+        ("mp4", 2, "mp4 has no extension"),
+        (".", 2, "here has no extension"),
+        ("/dev/null", 2, "null has no extension"),
+        ("/", 2, "/ has no extension"),
         ("folder.mp4", 2, "is a folder"),
         ("file.txt/film.mp4", 2, "is not a folder"),
         ("/proc/localvid/film.mp4", 1, "cannot write"),
