@@ -20,6 +20,7 @@ from localvid.cli.options import (
     Yes,
     option,
     seed_option,
+    settings_with,
     validated_options,
 )
 
@@ -53,10 +54,8 @@ def redo(
 
     Or change the transitions between all shots. The rest is kept, and the film joined again.
     """
-    from localvid.config import load_settings
-
     changed = validated_options({"transition": transition}).transition
-    settings = load_settings(workspace=workspace, device=device)
+    settings = settings_with(workspace=workspace, device=device)
     with orchestrating(settings, quiet=quiet) as (orchestrator, display):
         found = orchestrator.redo(job, shot=shot, seed=seed, description=description, transition=changed)
         make_film(orchestrator, display, found, as_json=as_json, quiet=quiet, workspace=workspace)
@@ -78,9 +77,8 @@ def resume(
 
     What is finished is not made again. A job that is done has its film put back in place.
     """
-    from localvid.config import load_settings
-
-    settings = load_settings(workspace=workspace, device=device)
+    validated_options({"max_cost_usd": max_cost_usd})
+    settings = settings_with(workspace=workspace, device=device)
     with orchestrating(settings, quiet=quiet) as (orchestrator, display):
         found = orchestrator.allow(job, remote=allow_remote, max_cost_usd=max_cost_usd)
         if confirm:

@@ -10,7 +10,7 @@ import typer
 
 from localvid.cli import output
 from localvid.cli.byte_progress import byte_progress
-from localvid.cli.options import Device, Json, Quiet, Workspace, option
+from localvid.cli.options import Device, Json, Quiet, Workspace, option, settings_with
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,9 +24,8 @@ def list_models(as_json: Json = False, device: Device = None, workspace: Workspa
     Of those that do not, why, and what to do about it.
     """
     from localvid import registry
-    from localvid.config import load_settings
 
-    infos = registry.list_models(load_settings(workspace=workspace, device=device))
+    infos = registry.list_models(settings_with(workspace=workspace, device=device))
     if as_json:
         output.print_json(infos)
         return

@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from localvid.config import Settings
+    from localvid.errors import InvalidRequestError
     from localvid.schemas import FilmOptions
 
 _Command = Callable[..., None]
@@ -225,9 +228,7 @@ class FilmFlags:
     workspace: Workspace = None
 
     def settings(self) -> Settings:
-        from localvid.config import load_settings
-
-        return load_settings(
+        return settings_with(
             workspace=self.workspace,
             device=self.device,
             model=self.model,
@@ -260,20 +261,39 @@ class FilmFlags:
         return validated_options({**base, **asked})
 
 
+def settings_with(**flags: Any) -> Settings:
+    """The settings, with those flags that are not None; InvalidRequestError that names the flags at fault."""
+    from pydantic import ValidationError
+
+    from localvid.config import Settings, load_settings
+
+    try:
+        Settings.model_validate({name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        raise _of_flags(error) from error
+    return load_settings(**flags)
+
+
 def validated_options(values: dict[str, Any]) -> FilmOptions:
     """Film options, or InvalidRequestError that names the flags at fault."""
     from pydantic import ValidationError
 
-    from localvid.errors import InvalidRequestError
-    from localvid.schemas import FilmOptions, reasons
+    from localvid.schemas import FilmOptions
 
     try:
         return FilmOptions.model_validate(values)
     except ValidationError as error:
-        problems = [f"{_flag(str(place[0]))}: {why}" for place, why in reasons(error)]
-        raise InvalidRequestError(
-            "; ".join(dict.fromkeys(problems)), hint="--help lists every option and its values"
-        ) from error
+        raise _of_flags(error) from error
+
+
+def _of_flags(error: ValidationError) -> InvalidRequestError:
+    from localvid.errors import InvalidRequestError
+    from localvid.schemas import reasons
+
+    problems = [f"{_flag(str(place[0]))}: {why}" for place, why in reasons(error)]
+    return InvalidRequestError(
+        "; ".join(dict.fromkeys(problems)), hint="--help lists every option and its values"
+    )
 
 
 def _flag(name: str) -> str:

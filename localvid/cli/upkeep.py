@@ -10,7 +10,7 @@ import typer
 
 from localvid.cli import output
 from localvid.cli.byte_progress import byte_progress
-from localvid.cli.options import Device, Json, Quiet, Workspace, Yes, option, size_option
+from localvid.cli.options import Device, Json, Quiet, Workspace, Yes, option, settings_with, size_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +26,9 @@ def doctor(as_json: Json = False, device: Device = None, workspace: Workspace = 
 
     The exit code is 1 if something must be mended before a film can be made.
     """
-    from localvid.config import load_settings
     from localvid.doctor import Level, diagnose
 
-    findings = diagnose(load_settings(workspace=workspace, device=device))
+    findings = diagnose(settings_with(workspace=workspace, device=device))
     if as_json:
         output.print_json(findings)
     else:

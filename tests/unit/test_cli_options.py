@@ -7,7 +7,7 @@ import typer
 from localvid import Settings
 from localvid.cli.app import COMMANDS, command
 from localvid.cli.options import FilmFlags, validated_options
-from localvid.errors import InvalidRequestError
+from localvid.errors import InvalidRequestError, InvalidSettingsError
 from localvid.schemas import MAX_SEED, FilmOptions, Transition
 
 
@@ -33,6 +33,16 @@ def test_flags_win_over_what_a_film_was_made_with_and_settings_do_not() -> None:
 def test_the_settings_of_a_run_hold_its_flags(tmp_path: Path) -> None:
     settings = FilmFlags(workspace=tmp_path, device="cpu", llm="outline").settings()
     assert (settings.workspace, settings.device, settings.llm) == (tmp_path, "cpu", "outline")
+
+
+def test_a_flag_at_fault_is_named_and_so_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCALVID_THREADS", "0")
+    with pytest.raises(InvalidRequestError, match=r"^--device: "):
+        FilmFlags(device="tpu").settings()
+    with pytest.raises(InvalidRequestError, match=r"^--max-cost: "):
+        FilmFlags(max_cost_usd=-1).settings()
+    with pytest.raises(InvalidSettingsError, match=r"^settings: threads: "):
+        FilmFlags(device="cpu").settings()
 
 
 def test_a_transition_is_read_from_its_short_form() -> None:
