@@ -20,6 +20,8 @@ from localvid.errors import LocalvidError, StoppedError
 
 __all__ = ["main", "run"]
 
+_PROGRAM = "localvid"
+
 
 def main() -> None:
     """The entry point of the program `localvid`."""
@@ -31,17 +33,18 @@ def run(arguments: Sequence[str]) -> int:
     interrupted."""
     output.open_closed_streams()
     output.accept_any_text()
+    arguments = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
     try:
         with output.telling_of_output():
             with signals.interrupting():
-                code = _dispatch(list(arguments))
+                code = _dispatch(arguments)
             sys.stdout.flush()
     except LocalvidError as error:
         hint = output.with_workspace(error.hint, output.workspace_flag(arguments))
         output.print_error(error.message, hint, stopped=isinstance(error, StoppedError))
         return error.exit_code
     except typer.TyperException as error:
-        output.print_usage_error(error)
+        output.print_usage_error(error, _called(arguments))
         return 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
@@ -61,14 +64,18 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    if arguments[:1] == ["--"]:
-        del arguments[0]
-    if arguments and arguments[0] in COMMANDS:
-        name, *rest = arguments
-        code = command(name).main(rest, prog_name=f"localvid {name}", standalone_mode=False)
+    called = _called(arguments)
+    if called == _PROGRAM:
+        code = overview().main(arguments, prog_name=called, standalone_mode=False)
     else:
-        code = overview().main(arguments, prog_name="localvid", standalone_mode=False)
+        name, *rest = arguments
+        code = command(name).main(rest, prog_name=called, standalone_mode=False)
     return code if isinstance(code, int) else 0
+
+
+def _called(arguments: list[str]) -> str:
+    """`localvid NAME`, or without a command `localvid`."""
+    return f"{_PROGRAM} {arguments[0]}" if arguments and arguments[0] in COMMANDS else _PROGRAM
 
 
 def _close_standard_output() -> None:

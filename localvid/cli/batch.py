@@ -49,6 +49,7 @@ def batch(
         Path,
         typer.Argument(
             metavar="FILE",
+            readable=False,  # typer is not to check it: whoever opens it says why it cannot be read
             show_default=False,
             help="One film a row: .jsonl, .json, .yaml or .csv; - reads JSON lines from the standard input.",
         ),

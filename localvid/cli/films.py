@@ -68,6 +68,7 @@ def render(
         Path,
         typer.Argument(
             metavar="STORYBOARD",
+            readable=False,  # typer is not to check it: whoever opens it says why it cannot be read
             show_default=False,
             help="A storyboard file, - for the standard input, or a film that carries how it was made.",
         ),

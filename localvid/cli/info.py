@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 def info(
     film: Annotated[
-        Path, typer.Argument(metavar="FILM", show_default=False, help="An mp4, mov, m4v, webm or gif file.")
+        Path,
+        typer.Argument(
+            metavar="FILM",
+            readable=False,  # typer is not to check it: whoever opens it says why it cannot be read
+            show_default=False,
+            help="An mp4, mov, m4v, webm or gif file.",
+        ),
     ],
     frame: Annotated[
         float | None,

@@ -42,10 +42,8 @@ def print_error(message: str, hint: str = "", *, stopped: bool = False) -> None:
         print(f"{_styled('hint:', '36')} {one_line(hint)}", file=sys.stderr)
 
 
-def print_usage_error(error: typer.TyperException) -> None:
+def print_usage_error(error: typer.TyperException, command: str) -> None:
     """What is wrong with the command line itself, as one line and a hint."""
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "localvid"
     message = error.format_message().rstrip(".")
     print_error(message[:1].lower() + message[1:], f"{command} --help")
 

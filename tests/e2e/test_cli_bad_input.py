@@ -1,5 +1,6 @@
 """What bad input gets: one clear line, a hint, the right exit code, no traceback, and no job."""
 
+import errno
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from PIL import Image
@@ -81,6 +83,42 @@ def jobs(workspace: Path) -> int:
 )
 def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
     assert said.lower() in refused(capsys, *arguments).lower()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["storyboard", "--show"], "localvid storyboard"),
+        (["--", "generate", "x", "--width"], "localvid generate"),
+        (["generate", "x", "--widht", "64"], "localvid generate"),
+        (["genrate"], "localvid"),
+        (["--colour"], "localvid"),
+    ],
+)
+def test_wrong_use_names_the_help_of_its_command(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], command: str
+) -> None:
+    assert run(arguments) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"hint: {command} --help"
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [("render", "board.yaml"), ("render", "film.mp4"), ("info", "film.mp4"), ("batch", "films.csv")],
+)
+def test_a_file_that_may_not_be_read(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, name: str
+) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    Path(name).write_text("")
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.R_OK or Path(path) != Path(name))
+    monkeypatch.setattr(Path, "open", refuse)
+    assert run([command, name]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {name} cannot be read: Permission denied\nhint: check the path and its permissions\n"
+    )
 
 
 # --- prompts and options -------------------------------------------------------------------------
