@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from localvid.cli import output, signals
-from localvid.cli.progress import FilmProgress, film_progress
+from localvid.cli.progress import FilmProgress, film_progress, noting_log
 from localvid.errors import InvalidRequestError, JobInterruptedError, LocalvidError, StoppedError
 
 if TYPE_CHECKING:
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def orchestrating(settings: Settings, *, quiet: bool) -> Iterator[tuple[VideoOrchestrator, FilmProgress]]:
-    """An orchestrator and the display that shows its notices and its progress."""
+    """An orchestrator and the display that shows its notices, what it logs as warnings, and its progress."""
     from localvid.orchestrator import VideoOrchestrator
 
     display = film_progress(quiet=quiet)
-    with VideoOrchestrator(settings, on_notice=_once(display.notice)) as orchestrator:
+    with (
+        noting_log(display.notice),
+        VideoOrchestrator(settings, on_notice=_once(display.notice)) as orchestrator,
+    ):
         yield orchestrator, display
 
 

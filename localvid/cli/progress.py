@@ -6,8 +6,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
@@ -53,6 +53,28 @@ def film_progress(*, quiet: bool) -> FilmProgress:
     if sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown"):
         return _Bar()
     return _Lines(sys.stderr)
+
+
+@contextmanager
+def noting_log(say: Callable[[str], None]) -> Iterator[None]:
+    """Within the block, what the library logs as a warning is said, once; Python would print it bare."""
+    import logging
+
+    said: set[str] = set()
+
+    class Notes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            message = record.getMessage()
+            if message not in said:
+                said.add(message)
+                say(message)
+
+    handler, log = Notes(logging.WARNING), logging.getLogger("localvid")
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 class _Silence:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localvid.cli import output
-from localvid.cli.progress import film_progress
+from localvid.cli.progress import film_progress, noting_log
 from localvid.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _draw(board: Storyboard, found: FoundStoryboard, settings: Settings, sheet: 
     aspect = options.width / options.height if options and options.width and options.height else _USUAL_ASPECT
     size = sheet_size(len(board.shots), aspect=aspect)
     display = film_progress(quiet=quiet)
-    with tempfile.TemporaryDirectory(prefix="localvid-") as folder, display:
+    with tempfile.TemporaryDirectory(prefix="localvid-") as folder, display, noting_log(display.notice):
         stills = paint_stills(
             board, Path(folder), settings, width=size.width, height=size.height, on_progress=display.report
         )

@@ -14,7 +14,7 @@ from jsonschema import Draft7Validator
 from PIL import Image
 
 from localvid.cli import run
-from localvid.media import probe
+from localvid.media import lettering, probe
 
 WRITE = ["storyboard", "A lighthouse in a storm", "--llm", "outline", "--max-shots", "2", "--seed", "1"]
 YAML = """\
@@ -51,6 +51,23 @@ def refused(*arguments: str, code: int = 2) -> str:
     assert error.startswith("error: ")
     assert hint.startswith("hint: ")
     return error.removeprefix("error: ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["render", "board.yaml", *SMALL[:-1], "--captions"],
+        ["storyboard", "--show", "board.yaml", "-o", "sheet.png"],
+    ],
+)
+def test_a_script_without_a_font_is_one_note(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lettering, "_font_files", tuple)
+    lettering._system_font.cache_clear()
+    Path("board.yaml").write_text(YAML.replace("the sea", "海").replace("a city", "城市"), encoding="utf-8")
+    _, err = localvid(*command)
+    lettering._system_font.cache_clear()
+    (said,) = [line for line in err.splitlines() if "no font" in line]
+    assert said.startswith("note: no font on this machine for a text's script (CJK)")
 
 
 def test_yaml_is_written_shown_planned_and_rendered() -> None:

@@ -1,3 +1,4 @@
+import logging
 import sys
 import threading
 from io import StringIO
@@ -7,7 +8,7 @@ from rich.console import Console
 
 from localvid.cli import progress as shown
 from localvid.cli.pace import Pace
-from localvid.cli.progress import STOPPING, film_progress
+from localvid.cli.progress import STOPPING, film_progress, noting_log
 from localvid.schemas import Progress, Stage
 
 
@@ -275,3 +276,22 @@ def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
         display.notice("note")
         display.stopping()
     assert capsys.readouterr() == ("", "")
+
+
+# --- the log -------------------------------------------------------------------------------------
+
+
+def test_what_the_library_warns_of_is_a_note_and_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("localvid.media.lettering")
+    with noting_log(film_progress(quiet=False).notice):
+        for _ in range(2):
+            log.warning("no font for %s", "CJK")
+        log.info("nothing that a user should know")
+    log.warning("not said as a note any more")
+    assert capsys.readouterr().err == "note: no font for CJK\n"
+
+
+def test_quiet_keeps_the_log_back_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with noting_log(film_progress(quiet=True).notice):
+        logging.getLogger("localvid.media.lettering").warning("no font")
+    assert capsys.readouterr().err == ""
