@@ -27,23 +27,32 @@ def byte_progress(*, quiet: bool) -> Iterator[OnProgress]:
         from rich.progress import (
             BarColumn,
             DownloadColumn,
-            Progress,
             TextColumn,
             TimeRemainingColumn,
             TransferSpeedColumn,
         )
+        from rich.progress import Progress as Bar
         from rich.table import Column
 
         message = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True), markup=False)
         columns = (message, BarColumn(20), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
-            task = bar.add_task("", total=None)
-            yield lambda report: bar.update(
+        bar = Bar(*columns, console=Console(stderr=True), transient=True, expand=True)
+        task = bar.add_task("", total=None)
+
+        def show(report: Progress) -> None:
+            bar.update(
                 task,
                 description=output.one_line(report.message),
                 total=report.num_steps or None,
                 completed=report.step,
             )
+            bar.start()  # not before: what is refused at once has no bar
+
+        try:
+            yield show
+        finally:
+            if bar.live.is_started:
+                bar.stop()
 
 
 def _byte_lines() -> OnProgress:
