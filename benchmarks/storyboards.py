@@ -149,6 +149,7 @@ class _Noting:
     """A small ChatModel that only takes note of what it is asked first."""
 
     name = "noting"
+    first_message = "taking note"
     is_small = True
     context_tokens = 4096
 

@@ -80,6 +80,11 @@ class ChatModel(Protocol):
         ...
 
     @property
+    def first_message(self) -> str:
+        """What progress says until the director does: "loading the language model"."""
+        ...
+
+    @property
     def is_small(self) -> bool:
         """Whether it is too small to keep a whole film in mind (under about a billion parameters)."""
         ...

@@ -15,7 +15,7 @@ class Session:
         self.chat = chat
         self._seed = seed
         self._on_progress = on_progress
-        self._progress = Progress(step=0, num_steps=0, message="loading the language model")
+        self._progress = Progress(step=0, num_steps=0, message=chat.first_message)
 
     def at(self, progress: Progress) -> None:
         """Report, and go on reporting this while the model works."""

@@ -104,6 +104,7 @@ class RandomChat:
     """Answers as the shape of the question allows, or with any text."""
 
     name = "random"
+    first_message = "drawing lots"
     context_tokens = 4096
 
     def __init__(self, texts: list[str], seed: int, *, is_small: bool) -> None:

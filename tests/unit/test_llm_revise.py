@@ -32,6 +32,7 @@ class ScriptedChat:
     """Answers the questions of each step from its list, the last entry again and again."""
 
     name = "scripted"
+    first_message = "reading the script"
     is_small = False
     context_tokens = 8192
 

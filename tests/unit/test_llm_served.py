@@ -94,6 +94,13 @@ def test_the_model_writes_every_shot(case: Case) -> None:
     assert {request.body["model"] for request in case.server.requests} == {"under-test"}
 
 
+def test_the_progress_says_who_is_asked(case: Case) -> None:
+    seen: list[Progress] = []
+    case.write(on_progress=seen.append)
+    assert seen[0].message == f"asking {case.name}:under-test"
+    assert "loading the language model" not in {progress.message for progress in seen}
+
+
 def test_only_what_is_needed_is_sent(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """No organisation, no header, no key out of the environment; nothing about this machine."""
     for name, value in {

@@ -20,6 +20,8 @@ class LlamaChat:
     The child is started by the first call. All answers must come within `limit_seconds` from now.
     """
 
+    first_message = "loading the language model"
+
     def __init__(
         self,
         host: ChildHost,

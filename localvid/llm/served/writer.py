@@ -147,6 +147,7 @@ class ServedChat:
         self, protocol: ChatProtocol, loop: LoopThread, *, endpoint: Endpoint, name: str, settings: Settings
     ) -> None:
         self.name = name
+        self.first_message = f"asking {name}"
         self.context_tokens = (
             _LARGE_CONTEXT_TOKENS if endpoint.is_providers_own else settings.llm_context_tokens
         )
