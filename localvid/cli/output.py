@@ -163,16 +163,21 @@ def _as_json(value: Any) -> Any:
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
 
 
-def table(console: Console, *columns: str, flexible: Sequence[str] = ()) -> Table:
+def table(
+    console: Console, *columns: str, flexible: Sequence[str] = (), wrapped: Sequence[str] = ()
+) -> Table:
     """An empty table without lines. On a terminal the `flexible` columns share what width the others leave,
-    and are cut there."""
+    and are cut there. The `wrapped` ones give way first where it is too narrow for all: they go on below."""
     from rich.table import Table
 
     expand = bool(flexible) and console.width < _UNCUT_WIDTH
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=expand)
     for name in columns:
         made.add_column(
-            name, no_wrap=True, overflow="ellipsis", ratio=1 if expand and name in flexible else None
+            name,
+            no_wrap=name not in wrapped,
+            overflow="ellipsis",
+            ratio=1 if expand and name in flexible else None,
         )
     return made
 

@@ -286,7 +286,7 @@ def _print(console: Console, chosen: ClipPlan, card: _Card, num_shots: int, othe
         },
     )
     console.print()
-    table = output.table(console, "stage", "peak GiB", "TFLOP", "seconds")
+    table = output.table(console, "stage", "peak GiB", "TFLOP", "seconds", wrapped=("stage",))
     for stage in chosen.stages:
         table.add_row(
             _STAGES[stage.name],
@@ -306,7 +306,8 @@ def _print(console: Console, chosen: ClipPlan, card: _Card, num_shots: int, othe
 
 
 def _print_cards(console: Console, plans: list[ClipPlan]) -> None:
-    table = output.table(console, "card", "GiB", "peak", "time", "weights", "UNet", "decoder")
+    words = ("weights", "UNet", "decoder")
+    table = output.table(console, "card", "GiB", "peak", "time", *words, wrapped=words)
     for plan in plans:
         unet, decoder = plan.engine.unet, plan.engine.decoder
         table.add_row(

@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -110,11 +111,23 @@ def test_a_pipe_gets_everything_uncut_and_no_blanks_at_the_ends() -> None:
     assert row == f"1    {words.strip()}"
 
 
-def test_a_terminal_cuts_the_flexible_column_by_its_width() -> None:
-    class Terminal(StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
 
+
+def test_on_a_narrow_terminal_words_go_on_below_and_figures_stay_whole() -> None:
+    stream = Terminal()
+    console = output.console(stream)
+    console.width = 20
+    table = output.table(console, "stage", "seconds", wrapped=("stage",))
+    table.add_row("image encoder", "  311.8")
+    output.print_trimmed(console, table)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue()).splitlines()
+    assert [line.split() for line in plain] == [["stage", "seconds"], ["image", "311.8"], ["encoder"]]
+
+
+def test_a_terminal_cuts_the_flexible_column_by_its_width() -> None:
     stream = Terminal()
     console = output.console(stream)
     console.width = 40

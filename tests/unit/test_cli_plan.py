@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from localvid import gpu
-from localvid.cli import run
+from localvid.cli import output, run
 from localvid.gpu import Cuda, Gpu
 
 SMALL = ["--width", "128", "--height", "64", "--num-frames", "2", "--num-inference-steps", "2"]
@@ -66,6 +68,20 @@ def test_without_a_card_it_says_what_it_assumed_and_shows_others(capsys: pytest.
     assert "assumed, for no NVIDIA driver is installed" in printed
     for card in ("RTX 4060", "RTX 4090", "H100"):
         assert any(line.startswith(card) for line in printed.splitlines())
+
+
+def test_on_a_narrow_terminal_no_figure_is_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "console", lambda: Console(width=40, color_system=None))
+    assert run(["plan", *SMALL]) == 0
+    _facts, stages, cards = capsys.readouterr().out.split("\n\n")
+    assert stages.splitlines()[0].split() == ["stage", "peak", "GiB", "TFLOP", "seconds"]
+    assert "…" not in stages
+    assert cards.splitlines()[0].split()[:4] == ["card", "GiB", "peak", "time"]
+    rows = [line for line in cards.splitlines()[1:] if not line.startswith(" ")]
+    assert len(rows) >= 5
+    assert all(re.match(r"[\w ]+  \d+ +\d+\.\d\d  \d+ s ", row) for row in rows)
 
 
 def test_a_film_is_its_shots(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
