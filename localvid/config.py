@@ -197,7 +197,8 @@ def _read_dotenv(path: Path) -> dict[str, str]:
 
     text = _read_text(path)
     for binding in parse_stream(io.StringIO(text)):
-        if binding.error:
+        alone = binding.value is None and (binding.key or "").startswith(_PREFIX)
+        if binding.error or alone:
             written = binding.original.string
             blank_lines = written[: len(written) - len(written.lstrip())].count("\n")
             raise InvalidSettingsError(

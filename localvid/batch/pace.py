@@ -20,7 +20,7 @@ class Pace:
 
     def seconds_left(self, *, num_workers: int = 1) -> float | None:
         """Of the whole batch; None: something of it was never done here, or none of its films has come to
-        its clips, so that nobody knows how large they are."""
+        its clips so far, so that nobody knows how large they are."""
         seconds, films = dict.fromkeys(Stage, 0.0), dict.fromkeys(Stage, 0)
         for (stage, model_id), (count, units) in self._batch.waiting().items():
             films[stage] += count
@@ -30,10 +30,13 @@ class Pace:
                     return None
                 seconds[stage] += count * each
         if before := films[Stage.STORYBOARD] + films[Stage.KEYFRAMES]:
-            if not films[Stage.CLIPS]:
-                return None
-            # As large as those of which it is known.
-            seconds[Stage.CLIPS] *= 1 + before / films[Stage.CLIPS]
+            if films[Stage.CLIPS]:  # as large as those of which it is known
+                seconds[Stage.CLIPS] *= 1 + before / films[Stage.CLIPS]
+            else:
+                each = self._batch.seconds_a_film(Stage.CLIPS)
+                if each is None or before == self._batch.summary().num_jobs:
+                    return None
+                seconds[Stage.CLIPS] = before * each
         # There may be no keyframes to paint.
         painting = self._batch.seconds_a_film(Stage.KEYFRAMES) or 0.0
         return (sum(seconds.values()) + films[Stage.STORYBOARD] * painting) / num_workers

@@ -44,10 +44,12 @@ _ADDRESS = re.compile(r"://|www\.|\\|/|\.(?:com|org|net|png|jpe?g|gif|mp4|gguf)\
 """Within a word; searched for word by word, because one pattern for the word around it takes seconds over one
 of thousands of characters."""
 _POLAR_LIGHTS = re.compile(r"\b(?:northern|southern) lights\b|\baurora", re.IGNORECASE)
-_SETS, _RISES = r"sets?|setting|sinks?|sinking|goes down", r"rises?|rising|climbs|comes up"
+_SETS = r"\bsun (?:\w+ly |is |has )*(?:sets|setting|sinks|sinking|goes down|gone down)\b|\bsetting sun\b"
+_RISES = r"\bsun (?:\w+ly |is |has )*(?:rises|rising|risen|climbs|climbing|comes up)\b|\brising sun\b"
 _SUN_ELSEWHERE = {
-    time: re.compile(rf"\bsun(?: \w+){{0,2}} (?:{verbs})\b|\b(?:{verbs}) sun\b")
-    for time, verbs in (("dawn", _SETS), ("day", f"{_SETS}|{_RISES}"), ("dusk", _RISES))
+    "dawn": re.compile(_SETS),
+    "day": re.compile(f"{_SETS}|{_RISES}"),
+    "dusk": re.compile(_RISES),
 }
 """Time of day → what the sun does not do then."""
 _TAG = re.compile(r"</?\w[^>]*>|\[/?[A-Z]+\]")

@@ -128,20 +128,22 @@ _ITEM = re.compile(r"(?:^|(?<=\s))(?:(?:(?:shot|scene)\s+)?(\d{1,2})[.):]|([-*�
 
 
 def without_list(words: str) -> str:
-    """ "1. A fox 2. A cat", "Shot 1: …", "- A fox - A cat" → "A fox. A cat": the items are sentences.
+    """ "1. A fox 2. A cat", "Shot 1: …", "- A fox - A cat" → "A fox; A cat": each item by itself.
 
     The lines of the list may be folded into one.
     """
     first = _ITEM.match(words)
-    if first is None or first[1] not in (None, "1"):
+    if first is None:
         return words
     marks = [first]
     for found in _ITEM.finditer(words, first.end()):
         if found[2] == first[2] and (found[2] or int(found[1]) == len(marks) + 1):
             marks.append(found)
+    if first[1] and (len(marks) == 1 or first[1] != "1"):
+        return words  # a number that belongs to the words
     ends = [*(mark.start() for mark in marks[1:]), len(words)]
     items = [words[mark.end() : end].rstrip(" .;,") for mark, end in zip(marks, ends, strict=True)]
-    return ". ".join(items) if all(items) else words
+    return "; ".join(items) if all(items) else words
 
 
 _JSON = re.compile(r"\{[^{}]*\":[^{}]*\}")

@@ -52,6 +52,7 @@ from localvid.schemas.storyboard import (
     TransitionKind,
 )
 from localvid.schemas.text import (
+    SENTENCE_MARKS,
     Place,
     clean_prompt,
     dotted,
@@ -71,6 +72,7 @@ __all__ = [
     "MAX_STORYBOARD_SHOTS",
     "MAX_WRITTEN_SHOTS",
     "OPEN_CALLS",
+    "SENTENCE_MARKS",
     "Activity",
     "BatchEntry",
     "BatchSummary",

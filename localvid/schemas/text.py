@@ -36,29 +36,49 @@ def clean_prompt(text: str) -> str:
     return re.sub(r" +", " ", "".join(kept)).strip()
 
 
+SENTENCE_MARKS = ".!?;。！？；।؟؛…"
+"""What a sentence, or half of one, may end with."""
+
 _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；।؟؛…])\s*")
-_SHORTENED = re.compile(
-    r"(?:^\d{1,3}|(?:^|[\s(])(?:mrs?|ms|dr|st|mt|prof|sr|jr|vs|ext|int|capt|gen|lt|sgt|rev|e\.g|i\.e|[a-z]))\.$",
+_BEFORE = r"(?:^|[\s(\"“'‘«])"
+_TITLE = re.compile(
+    rf"(?:^\d{{1,3}}|{_BEFORE}(?:mrs?|ms|dr|mt|prof|capt|col|gen|gov|lt|sen|sgt|rev|vs|approx|ext|int|fig|e\.g|i\.e))\.$",
     re.IGNORECASE,
 )
-"""A word, or an initial, whose full stop ends no sentence."""
-_MAY_END = re.compile(r"(?:^|[\s(])(?:etc|(?:[a-z]\.)+[a-z])\.$", re.IGNORECASE)
+"""A word before another: its full stop never ends a sentence. Nor does a number's that begins the text."""
+_ENDING = re.compile(rf"{_BEFORE}(?:[ap]\.m|etc)\.$", re.IGNORECASE)
 """One whose full stop ends a sentence before a capital letter: "at 5 p.m. The sea …"."""
+_INITIAL = re.compile(rf"{_BEFORE}(?:(?:[a-z]{{1,2}}\.)*[a-z]|st|jr|sr|ft|ave)\.$", re.IGNORECASE)
+"""An initial or a word that may stand before a name ("J. Verne", "St. Mark"): its full stop ends a sentence
+where no name follows ("vitamin C. The end", "Main St. A dog")."""
+_NUMBERED = re.compile(rf"{_BEFORE}(?:no|nr)\.$", re.IGNORECASE)
+_NO_NAME = re.compile(
+    r"(?:A|An|And|As|At|Behind|But|Each|He|Her|His|I|In|It|Its|Now|On|She|Soon|Suddenly|Th(?:e|eir|en|ere|ese|ey|"
+    r"is|ose)|Two|We|When|While|You)\b"
+)
+"""What begins a sentence, and no name."""
 
 
 def sentence_ends(text: str) -> Iterator[re.Match[str]]:
-    """Where a sentence ends within a text of any script: the white space after it, which may be none. The
-    full stop of an abbreviation, or before a number ("No. 5"), ends none."""
+    """Where a sentence ends within a text of any script: the white space after it, which may be none.
+
+    The full stop of a common abbreviation ("Dr. Smith", "a U.S. flag", "No. 5") ends none.
+    """
     for found in _SENTENCE_END.finditer(text):
-        said, follows = text[max(0, found.start() - 12) : found.start()], text[found.end() : found.end() + 1]
-        if (
-            not follows
-            or _SHORTENED.search(said)
-            or (_MAY_END.search(said) and not follows.isupper())
-            or (said.lower().endswith(("no.", "nr.")) and follows.isdigit())
-        ):
-            continue
-        yield found
+        if found.end() < len(text) and not _is_of_a_word(text, found):
+            yield found
+
+
+def _is_of_a_word(text: str, found: re.Match[str]) -> bool:
+    """Whether the full stop before what was found belongs to the word before it."""
+    said, start = text[max(0, found.start() - 12) : found.start()], found.end()
+    if _ENDING.search(said):
+        return not text[start].isupper()
+    return bool(
+        _TITLE.search(said)
+        or (_NUMBERED.search(said) and text[start].isdigit())
+        or (_INITIAL.search(said) and not _NO_NAME.match(text, start))
+    )
 
 
 def sentences(text: str) -> list[str]:

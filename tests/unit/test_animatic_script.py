@@ -117,7 +117,7 @@ def test_hour_weather_and_season(
         ("A fox runs. It is golden hour. A road winds along", "", Place.FOREST, Hour.SUNSET, None),
         # A word that is another's, too.
         ("A road winds through a desert", "", Place.DESERT, None, None),
-        ("Strong winds in a desert", "", Place.DESERT, None, Weather.WIND),
+        ("Strong winds through a desert", "", Place.DESERT, None, Weather.WIND),
         ("A brown mare at the edge of a forest", "", Place.FOREST, None, None),
         ("Una barca sul mare", "", Place.SEA, None, None),
     ],

@@ -37,6 +37,10 @@ def test_the_time_left_is_that_of_films_as_large_as_its_own(store: Store) -> Non
     assert pace.seconds_left(num_workers=2) == pytest.approx((2 * 2 + 3 * 9) / 2, rel=0.01)
 
     with store._database.write() as connection:
+        batch.advance(connection, jobs[0].id, Next(Stage.JOIN, "join", 1.0), seconds=9.0)
+    assert pace.seconds_left() == pytest.approx(2 * 2 + 2 * 0.5)  # as films took lately, most of them tiny
+
+    with store._database.write() as connection:
         for job in jobs:
             batch.advance(connection, job.id, Next(Stage.CLIPS, "m", 5000.0), seconds=2.0)
     assert pace.seconds_left() is None  # nothing so large was measured

@@ -172,6 +172,7 @@ def test_a_dotenv_that_is_not_text_is_one_line(empty_folder: Path) -> None:
         ("no name and value;\n", 1),
         ("# a note\nLOCALVID_THREADS=2\n\n\nLOCALVID DEVICE=cpu\n", 5),
         ("LOCALVID_THREADS=2\nHF_TOKEN='hf_canary\n", 2),
+        ("NAME_ALONE\nLOCALVID_DEVICE\n", 2),
     ],
 )
 def test_a_dotenv_with_a_line_that_says_nothing_is_one_line(

@@ -17,6 +17,7 @@ from localvid.llm.revision.rewording import (
     shown_at,
     split_label,
     time_called,
+    with_phrase,
     with_words,
 )
 from localvid.llm.revision.rules import apply_rules
@@ -360,3 +361,28 @@ def test_words_are_whole_and_keep_their_capitals() -> None:
 )
 def test_labels(text: str, label: str) -> None:
     assert split_label(text) == (label, text.removeprefix(label))
+
+
+@pytest.mark.parametrize(
+    ("description", "changed"),
+    [
+        ("Wide shot: A fox. An owl.", "Wide shot: A fox at night. An owl."),
+        ("Dr. Fox walks. He sits.", "Dr. Fox walks at night. He sits."),
+        ("猫が走る。犬が寝る。", "猫が走る at night。犬が寝る。"),
+    ],
+)
+def test_a_phrase_joins_the_first_sentence(description: str, changed: str) -> None:
+    assert with_phrase(description, "at night") == changed
+
+
+@pytest.mark.parametrize(
+    ("instruction", "parts"),
+    [
+        ("shot 1: Mr. Fox walks in St. Petersburg", 1),
+        ("change shot 1 to plan B. drop shot 2", 2),
+        ("make it 5 p.m. drop shot 3", 2),
+        ("Drop the fox in the casino. 2 shots are enough", 2),
+    ],
+)
+def test_an_abbreviation_ends_no_part_of_an_instruction(instruction: str, parts: int) -> None:
+    assert len(parts_of(instruction)) == parts

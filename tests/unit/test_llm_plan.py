@@ -55,6 +55,8 @@ def test_a_story_is_told_in_its_order_and_keeps_its_time_of_day() -> None:
         ("Dr. No walks. Mr. Fox runs", ["Dr. No walks", "Dr. No walks", "Mr. Fox runs"]),
         ("1. A fox\n2. A cat\n3. An owl", ["A fox", "A cat", "An owl"]),
         ("Shot 1: a fox\nShot 2: a cat\nShot 3: an owl", ["A fox", "A cat", "An owl"]),
+        ("1. it is 5 p.m.\n2. the main St.\n3. a cat", ["It is 5 p.m", "The main St", "A cat"]),
+        ("1. Dezember im Schnee", ["1. Dezember im Schnee"] * 3),
         ("- A fox;\n- a cat.\n- an owl - alone", ["A fox", "A cat", "An owl; alone"]),
         ("-40 °C at the pole", ["-40 °C at the pole"] * 3),
         ("a fox, a hare and an owl", ["A fox, a hare and an owl"] * 3),

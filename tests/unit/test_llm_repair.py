@@ -154,6 +154,8 @@ def test_lights_in_the_night_sky_are_no_place_for_the_sun() -> None:
         ("at sunrise", "sets", "rises"),
         ("at sunset", "slowly rises", "slowly sets"),
         ("at noon", "is setting", "is burning"),
+        ("at dawn", "is slowly setting", "lights the setting"),
+        ("at noon", "rises", "lights a balloon that rises"),
     ],
 )
 def test_the_sun_goes_the_way_of_the_hour(time: str, wrong: str, right: str) -> None:

@@ -283,7 +283,7 @@ def test_new_shots_that_no_storyboard_holds_are_said() -> None:
     )
     revision = revise(chat, BOARD.model_copy(update={"shots": shots}), CHANGE, seed=4)
     assert len(revision.storyboard.shots) == 100
-    assert any("2 new left out" in note for note in revision.notes), revision.notes
+    assert any("2 of its new ones are left out" in note for note in revision.notes), revision.notes
 
 
 def test_the_language_of_the_storyboard_is_kept() -> None:

@@ -158,7 +158,7 @@ def _with_plan(session: Session, board: EditedBoard, change: str) -> EditedBoard
             shots.append(new)
     if left_out > 0:
         board = board.with_notes(
-            f"the model wanted more shots than a storyboard holds: {left_out} new left out"
+            f"the model wanted more shots than a storyboard holds: {left_out} of its new ones are left out"
         )
     return board.with_order(shots)
 

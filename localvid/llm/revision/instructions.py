@@ -83,11 +83,12 @@ def parts_of(instruction: str) -> list[str]:
     ends = {*(end.start() for end in sentence_ends(words)), len(words)}
     parts, start = [], 0
     for match in _BREAK.finditer(words):
-        if match["hard"] and match.start() + len(match["hard"].rstrip()) not in ends:
+        opens = _OPENING.match(words, match.end())
+        if match["hard"] and not opens and match.start() + len(match["hard"].rstrip()) not in ends:
             continue
         begun = words[start : match.start()].strip()
         alone = _PLACE_ALONE.fullmatch(begun)
-        if begun and (match["hard"] or (_OPENING.match(words, match.end()) and not alone)):
+        if begun and (match["hard"] or (opens and not alone)):
             parts.append(begun)
             start = match.end()
     return [part for part in (*parts, words[start:].strip(" .,;!")) if part]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from localvid.llm.lexicon import TIMES, time_of_day, word_set, words_of
-from localvid.schemas import Frozen, sentences
+from localvid.schemas import SENTENCE_MARKS, Frozen, sentences
 
 _LABEL = re.compile(r"\s*(?:[\w' -]{0,30}\b(?:shot|view)|(?:extreme\s+)?close-?up)\s*:\s+", re.IGNORECASE)
 
@@ -23,8 +23,7 @@ def split_label(description: str) -> tuple[str, str]:
 
 def first_sentence(description: str) -> str:
     """What the first sentence says, without the label and the full stop."""
-    sentence = sentences(split_label(description)[1])[0]
-    return sentence[:-1] if sentence.endswith((".", "!", "?", ";")) else sentence
+    return sentences(split_label(description)[1])[0].rstrip(SENTENCE_MARKS)
 
 
 def with_phrase(description: str, phrase: str) -> str:

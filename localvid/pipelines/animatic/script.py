@@ -105,15 +105,15 @@ _OLD = frozenset({"old", "elderly", "aged", "alter", "alte", "vieil", "vieille",
 _ON_THE_MOON = re.compile(
     r"\bon the moon\b|\bmoon (surface|base|landing|walk)\b|\bauf dem mond\b|\bsur la lune\b|\ben la luna\b"
 )
-_NO_SENTENCE = ("shot.", "close up.", ";")
-"""What a first sentence does not end with: a label, half a sentence."""
+_NO_SENTENCE = ("shot.", "close up.", ";", "；", "؛", "…")
+"""What a first sentence does not end with: a label, half a sentence, a pause."""
 _IN_A_WORD = (
     (re.compile(r"\bsnow[- ](?:covered|capped|topped|clad)\b", re.IGNORECASE), "snowy"),
     (re.compile(r"\b(?:northern|southern) lights\b", re.IGNORECASE), "aurora"),
     (re.compile(r"\bclose-?up\b", re.IGNORECASE), "close up"),
     (
-        re.compile(r"\bwinds(?= (?:along|around|away|between|down|far|into|its|past|through|up)\b)", re.I),
-        "bends",
+        re.compile(r"\b(paths?|river|road|stairs|stream|street|track|trail|valley|water|way) winds\b", re.I),
+        r"\1 bends",
     ),
     (  # Elsewhere it is the sea.
         re.compile(r"\b(a|the|her|his|two|black|brown|gr[ae]y|old|white|wild|young) mare(s?)\b", re.I),
@@ -297,7 +297,7 @@ def _first_sentence(text: str) -> tuple[str, str]:
     """The first sentence, and the others."""
     for end in sentence_ends(text):
         said = text[: end.start()].lower()
-        if said[-2:-1].isalnum() and not said.endswith(_NO_SENTENCE):
+        if (said[-2:-1].isalnum() or said[-1] not in ".!?") and not said.endswith(_NO_SENTENCE):
             return text[: end.start()], text[end.end() :]
     return text, ""
 
