@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 
-from localvid.llm.lexicon import is_english, word_set, words_of
+from localvid.llm.lexicon import WEATHER, is_english, topics_of, word_set, words_of
 from localvid.schemas import Frozen
 
 _SINGULAR = word_set("a an one each this that")
@@ -27,6 +27,20 @@ _TAKING = word_set(
     "wearing"
 )
 """Participles that take an object, rather than stand before a noun ("a sleeping dog")."""
+_DOES = word_set(
+    """
+    arrives asks bakes carries catches chases climbs closes cooks crosses dances discovers draws
+    dreams drinks drives drums eats enters examines explores falls fights finds flees flies follows
+    gathers grows hides holds hunts jogs jumps kneels laughs lies lifts listens looks meets opens
+    paints picks plays pulls pushes reaches reads repairs rests returns rides rises rows runs sails
+    searches shines sings sits sleeps smiles speaks stands steps stops strolls studies swims takes
+    talks teaches throws turns visits waits wakes walks wanders watches waves wears works writes
+    """
+)
+"""What somebody does, or the weather: a verb after a name ("Anna walks"), where a plural would look alike."""
+_NO_NAMES = WEATHER | word_set(
+    "fire ice lava light lightning music night sand smoke thunder time traffic water"
+)
 _HE, _THEY = frozenset({"he", "she", "it"}), frozenset({"they"})
 _NO_VERBS = re.compile(r"(?:ss|us|is|'s)$")
 _MAX_SUBJECT_WORDS = 7
@@ -50,8 +64,20 @@ class Clause(Frozen):
 
     @property
     def head(self) -> str:
-        """The subject in a word: "the fox"."""
-        return _head(self.named)
+        """The subject in a word: "the fox"; a name as it is."""
+        return self.subject if self.is_name else _head(self.named)
+
+    @property
+    def is_name(self) -> bool:
+        """Whether the subject seems to be somebody's name ("Anna walks"), for all that its words say."""
+        words = self.subject.split()
+        return (
+            bool(self.predicate)
+            and not self.plural
+            and _is_capitalised(words)
+            and not _NO_NAMES.intersection(words_of(self.subject))
+            and not topics_of(self.subject)
+        )
 
     @property
     def named(self) -> str:
@@ -89,6 +115,11 @@ def _head(subject: str) -> str:
     if "and" in words:
         return "them"
     return f"the {words[-1]}" if words[0] == "the" else "it"
+
+
+def _is_capitalised(words: list[str]) -> bool:
+    """Whether each begins with a capital letter, and none of them is an article."""
+    return words[0].lower() not in _SINGULAR | _PLURAL | {"the"} and all(word[:1].isupper() for word in words)
 
 
 def _place(words: str) -> str:
@@ -133,6 +164,8 @@ def _subject_end(words: list[str]) -> tuple[int, bool]:
             continue
         if word in _PREPOSITIONS:
             return index, plural
+        if word in _DOES and index > 0 and _is_capitalised(words[:index]) and not within_of:
+            return index, False
         acts = word.endswith("ing") and (after in _AFTER_VERB or _takes_several(words[index:]))
         if index > start and acts and not within_of:
             return index, plural

@@ -59,7 +59,11 @@ def characters_of(scenes: Sequence[str]) -> str:
     for clause in map(read_clause, scenes):
         if clause is not None and clause.predicate:
             found.setdefault(clause.named.lower(), clause)
-    return "; ".join(clause.subject[:1].lower() + clause.subject[1:] for clause in found.values())[:300]
+    subjects = (
+        clause.subject if clause.is_name else clause.subject[:1].lower() + clause.subject[1:]
+        for clause in found.values()
+    )
+    return "; ".join(subjects)[:300]
 
 
 def setting_of(scene: str, *, time: str) -> str:

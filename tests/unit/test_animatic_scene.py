@@ -13,14 +13,21 @@ from numpy.typing import NDArray
 
 from localvid.pipelines.animatic.brush import grey
 from localvid.pipelines.animatic.direct import NEAREST, Shoot, _light, direct, without_caption
-from localvid.pipelines.animatic.figures.cast import CAST
+from localvid.pipelines.animatic.figures.cast import CAST, Realm
 from localvid.pipelines.animatic.figures.sketch import Look
 from localvid.pipelines.animatic.plate import NEVER, Flipbook, Plate
 from localvid.pipelines.animatic.scene import Scene
 from localvid.pipelines.animatic.scenery.light import Hour, Weather, light_of
 from localvid.pipelines.animatic.script import _EXTRAS, Framing, Place, Subject, read_script
 from localvid.pipelines.animatic.stage import Stage, View
-from localvid.pipelines.animatic.staging import _MOST_PIXELS, STANDARD_DEPTH, Setting, _figures, _picture_at
+from localvid.pipelines.animatic.staging import (
+    _MOST_PIXELS,
+    STANDARD_DEPTH,
+    Setting,
+    _figures,
+    _picture_at,
+    put_subjects,
+)
 from localvid.schemas import Camera, Caption
 
 BASE = Shoot(
@@ -165,7 +172,7 @@ def seen_of(name: str, framing: Framing, size: tuple[int, int]) -> tuple[float, 
         actor = CAST[name]
         setting.slot(actor.realm, depth=STANDARD_DEPTH, foot=lambda _x: 0.6 * stage.tall)
         slot = setting.slots[actor.realm]
-        (_, elements), *_ = _figures(setting, Subject(name), actor, slot, middle=0.9, dye=None)
+        (_, elements), *_ = _figures(setting, Subject(name), actor, slot, middle=0.9, near=math.inf, dye=None)
     plates = [plate for book in elements if isinstance(book, Flipbook) for plate in book.plates] or [
         element for element in elements[-1:] if isinstance(element, Plate)
     ]
@@ -186,6 +193,26 @@ def test_a_close_shot_shows_its_subject_large_and_whole(name: str, size: tuple[i
     for left, top, right, _ in near:
         assert top > -0.02 or top >= wide[1]
         assert right - left > 0.9 or (left > -0.05 and right < 1.05)
+
+
+@pytest.mark.parametrize("words", ["A man and a dog", "A dog meets a man"])
+def test_subjects_of_a_close_shot_keep_their_proportions(words: str) -> None:
+    def heights(size: str) -> dict[str, int]:
+        """Of the figures, in pixels."""
+        stage, rng = Stage(320, 180), np.random.default_rng(5)
+        script = replace(read_script(f"{size}: {words}."), still=True)
+        with ThreadPoolExecutor(1) as pool:
+            light = light_of(Hour.DAY, Weather.CLEAR, rng, palette=0)
+            setting = Setting(stage, light, script, 0.0, rng, 0.5 * stage.tall, pool)
+            setting.slot(Realm.GROUND, depth=STANDARD_DEPTH, foot=lambda _x: 0.9 * stage.tall)
+            elements = [element for element in put_subjects(setting) if isinstance(element, Plate)]
+        figures = [plate.height for plate in elements if plate.height > 20]  # and no shadow
+        assert len(figures) == 2
+        return dict(zip(("far", "near"), sorted(figures), strict=True))
+
+    wide, close = heights("Wide shot"), heights("Close-up")
+    assert close["near"] > 1.5 * wide["near"]
+    assert close["far"] / close["near"] == pytest.approx(wide["far"] / wide["near"], abs=0.08)
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -184,6 +184,25 @@ def test_subjects_come_in_order_with_number_and_colour() -> None:
     assert script.still
 
 
+@pytest.mark.parametrize(
+    ("words", "subjects"),
+    [
+        ("Wide shot: Anna walks through the rain.", ["person"]),
+        ("Close-up: Anna.", ["person"]),
+        ("High-angle shot: Anna from above in the rain", ["person"]),
+        ("Alice follows a rabbit", ["person", "rabbit"]),
+        ("Mrs. Jones and Dr. Smith sit", ["woman", "person"]),
+        ("Close-up: Rain.", []),
+        ("Wide shot: The forest at dawn.", []),
+        ("Fox walks", ["fox"]),
+        ("Ein Ding", []),
+        ("Nothing stands there", []),
+    ],
+)
+def test_names_are_somebodys(words: str, subjects: list[str]) -> None:
+    assert [subject.name for subject in read_script(words).subjects] == subjects
+
+
 def test_what_is_told_of_later_stands_aside() -> None:
     dog, cat = read_script("Close-up: A dog sleeps. Beside the dog, a cat.").subjects
     assert (dog.name, dog.aside) == ("dog", False)

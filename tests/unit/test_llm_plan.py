@@ -23,6 +23,10 @@ def test_one_scene_is_shown_by_every_shot() -> None:
     assert scenes("A peaceful forest at dawn") == ["A peaceful forest at dawn"] * 3
 
 
+def test_a_name_keeps_its_capital_among_the_characters() -> None:
+    assert board("Anna walks through the rain. A dog follows.").characters == "Anna; a dog"
+
+
 @pytest.mark.parametrize(
     ("prompt", "setting"),
     [

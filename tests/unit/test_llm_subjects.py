@@ -25,12 +25,33 @@ from localvid.llm.subjects import read_clause, split_actions, with_names
         ("Waves crash over the deck", "Waves", "crash over the deck", "over the deck"),
         ("The wolf howls at the moon", "The wolf", "howls at the moon", "at the moon"),
         ("A glass house on Mars", "A glass house", "", "on Mars"),
+        ("Anna walks through the rain", "Anna", "walks through the rain", "in the rain"),
+        ("Dr. Smith reads a letter in a library", "Dr. Smith", "reads a letter in a library", "in a library"),
+        ("Red Riding Hood meets a wolf", "Red Riding Hood", "meets a wolf", ""),
+        ("Snow falls on a village", "Snow", "falls on a village", "on a village"),
+        ("Autumn leaves on a path", "Autumn leaves", "", "on a path"),
+        ("Wild horses gallop over a plain", "Wild horses", "gallop over a plain", "over a plain"),
     ],
 )
 def test_the_subject_is_found(text: str, subject: str, predicate: str, place: str) -> None:
     clause = read_clause(text)
     assert clause is not None
     assert (clause.subject, clause.predicate, clause.place) == (subject, predicate, place)
+
+
+@pytest.mark.parametrize(
+    ("text", "head"),
+    [
+        ("Anna walks", "Anna"),
+        ("Mr. Fox sleeps in a den", "Mr. Fox"),
+        ("Snow falls", "it"),
+        ("Waves roll", "it"),
+    ],
+)
+def test_a_name_stands_for_itself(text: str, head: str) -> None:
+    clause = read_clause(text)
+    assert clause is not None
+    assert clause.head == head
 
 
 @pytest.mark.parametrize(

@@ -105,12 +105,23 @@ _OLD = frozenset({"old", "elderly", "aged", "alter", "alte", "vieil", "vieille",
 _ON_THE_MOON = re.compile(
     r"\bon the moon\b|\bmoon (surface|base|landing|walk)\b|\bauf dem mond\b|\bsur la lune\b|\ben la luna\b"
 )
+_NAME = re.compile(
+    r"(?:[\w '-]{0,30}: +)?"
+    r"(?!(?:It|He|She|They|This|That|Nothing|Nobody|Some\w+|Every\w+|St|Mt|No)\b)([A-Z][a-z]*[a-rt-z])"
+    r"(?=(?: (?:climbs|cooks|dances|follows|jogs|kneels|laughs|listens|looks|meets|opens|paints|reads|rides|"
+    r"runs|sings|sits|sleeps|smiles|stands|strolls|waits|walks|wanders|watches|works|writes|"
+    r"at (?:dawn|dusk|night|noon)|from (?:above|below)|in full view)\b|, small\b|\.|$))"
+)
+"""Somebody's name at the start of a shot, by what follows it: "Close-up: Anna.", "Anna walks"."""
 _NO_SENTENCE = ("shot.", "close up.", ";", "；", "؛", "…")
 """What a first sentence does not end with: a label, half a sentence, a pause."""
 _IN_A_WORD = (
     (re.compile(r"\bsnow[- ](?:covered|capped|topped|clad)\b", re.IGNORECASE), "snowy"),
     (re.compile(r"\b(?:northern|southern) lights\b", re.IGNORECASE), "aurora"),
     (re.compile(r"\bclose-?up\b", re.IGNORECASE), "close up"),
+    (re.compile(r"\bMr\.? (?=[A-Z])"), "man "),
+    (re.compile(r"\bMr?s\.? (?=[A-Z])"), "woman "),
+    (re.compile(r"\b(?:Dr|Prof)\.? (?=[A-Z])"), "person "),
     (
         re.compile(r"\b(paths?|river|road|stairs|stream|street|track|trail|valley|water|way) winds\b", re.I),
         r"\1 bends",
@@ -163,6 +174,8 @@ def read_script(description: str, style: str = "", setting: str = "") -> Script:
     words = begin + rest
     about = {subject.name for subject in _subjects(begin)}
     subjects = tuple(replace(subject, aside=subject.name not in about) for subject in _subjects(words))
+    if _names_somebody(description):
+        subjects = (Subject("person"), *subjects)[:_MAX_SUBJECTS]
     inhabitants = _subjects(shared)
     place = _strong_place(begin) or _place(shared) or _home_of(inhabitants) or _place(begin)
     place = place or _home_of(subjects) or _strong_place(rest)
@@ -371,6 +384,14 @@ def _subjects(words: list[str]) -> tuple[Subject, ...]:
         if name not in found or (found[name].count < count and not again):
             found[name] = Subject(name, count, _colour_of(words, index))
     return tuple(found.values())[:_MAX_SUBJECTS]
+
+
+def _names_somebody(description: str) -> bool:
+    """Whether a shot begins with what seems to be a name: a word that means nothing else here."""
+    found = _NAME.match(description)
+    word = _words(found[1])[0] if found else ""
+    tables = (SUBJECTS, PLACES, HOURS, WEATHERS, SEASONS, HOUSES, STYLES, COLOURS, _EXTRAS)
+    return found is not None and not any(meaning(word, table) for table in tables)
 
 
 def _has(subjects: tuple[Subject, ...], name: str) -> bool:

@@ -18,7 +18,7 @@ from localvid.pipelines.animatic.plate import Element, Flipbook, Motion, Plate
 from localvid.pipelines.animatic.scenery.groves import plate_of, rim_lit
 from localvid.pipelines.animatic.scenery.light import Light
 from localvid.pipelines.animatic.scenery.town import glow_plate
-from localvid.pipelines.animatic.script import Script, Subject
+from localvid.pipelines.animatic.script import Framing, Script, Subject
 from localvid.pipelines.animatic.stage import Stage
 
 STANDARD_DEPTH = 2.2
@@ -128,12 +128,13 @@ def put_subjects(setting: Setting) -> list[Element]:
     """The setting's elements with the script's subjects among them."""
     added: list[tuple[int, float, list[Element]]] = []
     first_x = 0.5 + float(setting.rng.uniform(-0.16, 0.16))
+    nearness = _nearness(setting, first_x)
     for order, subject in enumerate(setting.script.subjects):
         actor = CAST[subject.name]
         slot = setting.slot_for(actor.realm)
         dye = (actor.coat, subject.colour) if actor.coat and subject.colour else None
         middle = (first_x + order * 0.29) % 1.0 * 0.8 + 0.1 if order else first_x
-        for rank, elements in _figures(setting, subject, actor, slot, middle=middle, dye=dye):
+        for rank, elements in _figures(setting, subject, actor, slot, middle=middle, near=nearness, dye=dye):
             added.append((slot.index, rank, elements))
     groups = setting.painted()
     for index, _, figure in sorted(added, key=lambda item: (-item[0], item[1])):
@@ -153,9 +154,13 @@ def _figures(
     slot: Slot,
     *,
     middle: float,
+    near: float,
     dye: tuple[str, str] | None,
 ) -> list[tuple[float, list[Element]]]:
-    """(order, elements) for each figure of a subject: the first in the middle, others around it, smaller."""
+    """(order, elements) for each figure of a subject: the first in the middle, others around it, smaller.
+
+    Unless it stands aside it is made `near` times as large, or less where it fills the frame before.
+    """
     rng, stage = setting.rng, setting.stage
     facing = float(rng.choice((-1.0, 1.0)))
     figures = []
@@ -163,17 +168,14 @@ def _figures(
         actor.realm in (Realm.AIR, Realm.DEEP, Realm.SPACE)
         and slot.index != setting.slots.get(Realm.GROUND, slot).index
     )
-    largest = actor.size * slot.shade * min(1.0, 0.55 + 0.45 * stage.wide) * STANDARD_DEPTH / slot.depth
-    near, rise = 1.0, 0.0
+    largest, rise = _usual_size(setting, actor, slot), 0.0
     headroom = _HEADROOM * stage.tall
-    share, most = setting.script.framing.value
-    if share and not subject.aside:
-        left, top, right, bottom = _extent(setting, actor)
+    if subject.aside or setting.script.framing is Framing.WIDE:
+        near = 1.0
+    else:
+        left, top, right, _ = _extent(setting, actor)
         rise = -top
-        near = share / (largest * max((bottom - top) / stage.tall, (right - left) / stage.wide))
-        if slot.behind_water:  # it cannot come lower, for waves would hide it
-            near = min(near, (slot.foot(middle * stage.wide) - headroom) / (rise * largest))
-        near = min(most, max(1.0, near))
+        near = min(near, _own_nearness(setting, actor, slot, middle))
         largest *= near
         west, east = (-right, -left) if facing < 0 else (left, right)
         leftmost, rightmost = 0.03 - west * largest / stage.wide, 0.97 - east * largest / stage.wide
@@ -210,6 +212,32 @@ def _figures(
             )
         )
     return figures
+
+
+def _nearness(setting: Setting, middle: float) -> float:
+    """How many times as large as in a wide shot the subjects are: all alike, as is right for the largest of
+    those that are made larger at all."""
+    if setting.script.framing is Framing.WIDE:
+        return 1.0
+    actors = [CAST[subject.name] for subject in setting.script.subjects if not subject.aside]
+    own = [_own_nearness(setting, actor, setting.slot_for(actor.realm), middle) for actor in actors]
+    return min((near for near in own if near > 1.0), default=1.0)
+
+
+def _own_nearness(setting: Setting, actor: Actor, slot: Slot, middle: float) -> float:
+    """How many times as large a figure is made by itself, so that it takes its share of the frame."""
+    stage = setting.stage
+    share, most = setting.script.framing.value
+    left, top, right, bottom = _extent(setting, actor)
+    usual = _usual_size(setting, actor, slot)
+    near = share / (usual * max((bottom - top) / stage.tall, (right - left) / stage.wide))
+    if slot.behind_water:  # it cannot come lower, for waves would hide it
+        near = min(near, (slot.foot(middle * stage.wide) - _HEADROOM * stage.tall) / (-top * usual))
+    return float(min(most, max(1.0, near)))
+
+
+def _usual_size(setting: Setting, actor: Actor, slot: Slot) -> float:
+    return actor.size * slot.shade * min(1.0, 0.55 + 0.45 * setting.stage.wide) * STANDARD_DEPTH / slot.depth
 
 
 def _extent(setting: Setting, actor: Actor) -> tuple[float, float, float, float]:

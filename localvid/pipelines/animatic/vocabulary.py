@@ -196,7 +196,7 @@ HOUSES = _table(
 SUBJECTS = _table(
     person=(
         "person people figure someone traveler traveller wanderer stranger villager crowd couple human "
-        "pedestrian character hero farmer sailor walker friends family protagonist mensch personne "
+        "pedestrian character hero farmer sailor walker friends family protagonist doctor mensch personne "
         "persona"
     ),
     man="man men guy gentleman father husband soldier captain mann homme hombre uomo homem",
