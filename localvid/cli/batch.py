@@ -17,7 +17,7 @@ import typer
 
 from localvid.cli import output, signals
 from localvid.cli.making import orchestrating
-from localvid.cli.options import FilmFlags, file_option, option, spread
+from localvid.cli.options import FilmFlags, file_argument, file_option, option, spread
 from localvid.errors import (
     InvalidRequestError,
     JobInterruptedError,
@@ -47,11 +47,9 @@ _MOST_SHOWN = 20
 def batch(
     file: Annotated[
         Path,
-        typer.Argument(
-            metavar="FILE",
-            readable=False,  # typer is not to check it: whoever opens it says why it cannot be read
-            show_default=False,
-            help="One film a row: .jsonl, .json, .yaml or .csv; - reads JSON lines from the standard input.",
+        file_argument(
+            "FILE",
+            "One film a row: .jsonl, .json, .yaml or .csv; - reads JSON lines from the standard input.",
         ),
     ],
     *,

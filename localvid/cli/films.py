@@ -17,6 +17,7 @@ from localvid.cli.options import (
     Quiet,
     Workspace,
     duration_option,
+    file_argument,
     file_option,
     option,
     seed_option,
@@ -66,11 +67,9 @@ def generate(prompt: Prompt, flags: FilmFlags) -> None:
 def render(
     source: Annotated[
         Path,
-        typer.Argument(
-            metavar="STORYBOARD",
-            readable=False,  # typer is not to check it: whoever opens it says why it cannot be read
-            show_default=False,
-            help="A storyboard file, - for the standard input, or a film that carries how it was made.",
+        file_argument(
+            "STORYBOARD",
+            "A storyboard file, - for the standard input, or a film that carries how it was made.",
         ),
     ],
     flags: FilmFlags,

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from localvid.cli import output
 from localvid.cli.making import describe, print_shots
-from localvid.cli.options import Json, Workspace, file_option, option
+from localvid.cli.options import Json, Workspace, file_argument, file_option, option
 from localvid.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -19,12 +17,7 @@ if TYPE_CHECKING:
 def info(
     film: Annotated[
         Path,
-        typer.Argument(
-            metavar="FILM",
-            readable=False,  # typer is not to check it: whoever opens it says why it cannot be read
-            show_default=False,
-            help="An mp4, mov, m4v, webm or gif file.",
-        ),
+        file_argument("FILM", "An mp4, mov, m4v, webm or gif file."),
     ],
     frame: Annotated[
         float | None,

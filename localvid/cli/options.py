@@ -67,6 +67,12 @@ def file_option(*names: str, help: str, metavar: str = "FILE") -> Any:
     return typer.Option(*names, help=help, metavar=metavar, show_default=False, parser=_path)
 
 
+def file_argument(metavar: str, help: str) -> Any:
+    """An argument that names a file to read. typer does not check it: whoever opens it says why it cannot be
+    read."""
+    return typer.Argument(metavar=metavar, readable=False, show_default=False, help=help)
+
+
 def _path(text: str) -> Path:
     if not text.strip():
         raise typer.BadParameter("an empty path")

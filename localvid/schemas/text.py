@@ -36,10 +36,12 @@ def clean_prompt(text: str) -> str:
     return re.sub(r" +", " ", "".join(kept)).strip()
 
 
-SENTENCE_MARKS = ".!?;。！？；।؟؛…"
+_SPACED, _UNSPACED = ".!?;", "。！？；।؟؛…"
+"""Marks that end a sentence before white space, and those that need none."""
+SENTENCE_MARKS = _SPACED + _UNSPACED
 """What a sentence, or half of one, may end with."""
 
-_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；।؟؛…])\s*")
+_SENTENCE_END = re.compile(rf"(?<=[{_SPACED}])\s+|(?<=[{_UNSPACED}])\s*")
 _BEFORE = r"(?:^|[\s(\"“'‘«])"
 _TITLE = re.compile(
     rf"(?:^\d{{1,3}}|{_BEFORE}(?:mrs?|ms|dr|mt|prof|capt|col|gen|gov|lt|sen|sgt|rev|vs|approx|ext|int|fig|e\.g|i\.e))\.$",

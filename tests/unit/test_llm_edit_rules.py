@@ -380,6 +380,8 @@ def test_a_phrase_joins_the_first_sentence(description: str, changed: str) -> No
     [
         ("shot 1: Mr. Fox walks in St. Petersburg", 1),
         ("change shot 1 to plan B. drop shot 2", 2),
+        ("Make it vitamin C. Drop shot 2", 2),
+        ("shot 2: Dr. No enters with Mr. Swift. Drop shot 3", 2),
         ("make it 5 p.m. drop shot 3", 2),
         ("Drop the fox in the casino. 2 shots are enough", 2),
     ],

@@ -59,6 +59,8 @@ _BREAK = re.compile(
     r"\s+(?:and\s+then|and|then)\s+",
     re.IGNORECASE,
 )
+_MAY_END = re.compile(r"\b\w\.$")
+"""A letter with its full stop, which may be the last of a request ("plan B. drop shot 2"); no title is."""
 _PLACE_ALONE = re.compile(
     rf"(?:in|for|during|on|before|after)\s+{WHICH}|at\s+the\s+(?:end|start)", re.IGNORECASE
 )
@@ -84,7 +86,8 @@ def parts_of(instruction: str) -> list[str]:
     parts, start = [], 0
     for match in _BREAK.finditer(words):
         opens = _OPENING.match(words, match.end())
-        if match["hard"] and not opens and match.start() + len(match["hard"].rstrip()) not in ends:
+        stop = match.start() + len((match["hard"] or "").rstrip())
+        if match["hard"] and stop not in ends and not (opens and _MAY_END.search(words, start, stop)):
             continue
         begun = words[start : match.start()].strip()
         alone = _PLACE_ALONE.fullmatch(begun)
